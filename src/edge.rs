@@ -1,0 +1,373 @@
+//! What crosses the edge between a server machine and its caller, whichever layer is outermost.
+
+use alloc::{boxed::Box, vec::Vec};
+use core::{fmt, net::IpAddr, num::NonZeroU32};
+
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use crate::{
+    engine::{Codec, Inbound, Parser},
+    key::keys,
+    time::Instant,
+};
+
+keys! {
+    /// Names one HTTP request, from [`handle_request`] until its end is reported or it becomes a
+    /// transport.
+    ///
+    /// [`handle_request`]: Machine::handle_request
+    RequestId,
+    /// Names one WebSocket, from [`Output::OpenTransport`] to [`Output::CloseTransport`].
+    TransportId,
+    /// Names one Engine.IO session.
+    SessionKey,
+}
+
+/// One message of a message-based carrier, as it came in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Message {
+    /// A text message.
+    Text(ByteString),
+    /// A binary message.
+    Binary(Bytes),
+}
+
+/// Whether a [`Frame`] is written as a text or as a binary message.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum FrameKind {
+    /// A binary message.
+    Binary,
+    /// A text message; the payload is valid UTF-8 by construction and need not be checked again.
+    Text,
+}
+
+/// One carrier message to write.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Frame {
+    /// Whether to write it as text or as binary.
+    pub kind: FrameKind,
+    /// The finished payload of the message.
+    pub payload: Bytes,
+    /// Whether compressing it may pay off and is allowed by the application.
+    pub compress: bool,
+    /// Equal for all recipients of one broadcast, so that a caller may cache a compressed form.
+    pub shared: Option<NonZeroU32>,
+}
+
+/// Whole packets to write to one transport, in order.
+///
+/// At most one batch per transport is out at a time; reporting it sent asks for the next.
+#[derive(Debug)]
+pub struct Batch {
+    pub(crate) first: Frame,
+    pub(crate) rest: Vec<Frame>,
+}
+
+impl Batch {
+    /// The frames in the order in which they must be written.
+    pub fn into_frames(self) -> impl ExactSizeIterator<Item = Frame> {
+        // `chain` is not exact in size; a `Vec` iterator behind one item is, through `Frames`.
+        Frames {
+            first: Some(self.first),
+            rest: self.rest.into_iter(),
+        }
+    }
+}
+
+struct Frames {
+    first: Option<Frame>,
+    rest: alloc::vec::IntoIter<Frame>,
+}
+
+impl Iterator for Frames {
+    type Item = Frame;
+
+    fn next(&mut self) -> Option<Frame> {
+        self.first.take().or_else(|| self.rest.next())
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = usize::from(self.first.is_some()) + self.rest.len();
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for Frames {}
+
+/// A request's headers, by name. Values are bytes: they need not be UTF-8.
+pub trait Headers {
+    /// The first value of the header with this lower-case name.
+    fn get(&self, name: &str) -> Option<&[u8]>;
+}
+
+/// What carries a request.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Carrier {
+    /// Plain HTTP: long-polling.
+    Polling,
+    /// An HTTP request that asks to become a WebSocket, or the WebSocket it became.
+    WebSocket,
+}
+
+/// The head of an HTTP request under the server's path.
+pub struct Request<'a> {
+    /// Whether it asks to become a WebSocket.
+    pub carrier: Carrier,
+    /// The method, in upper case as on the wire.
+    pub method: &'a str,
+    /// The request target as on the wire: path and query.
+    pub target: &'a str,
+    /// Its headers.
+    pub headers: &'a dyn Headers,
+    /// The peer's address, where the caller knows it.
+    pub peer: Option<IpAddr>,
+}
+
+impl fmt::Debug for Request<'_> {
+    /// Leaves out the query, which holds the session id, and the headers.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("carrier", &self.carrier)
+            .field("method", &self.method)
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a request ended for the caller.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum End {
+    /// The response was handed to the network whole.
+    Sent,
+    /// The peer went away first, or the response could not be written.
+    Gone,
+}
+
+/// Why a transport ended without the machine asking for it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Lost {
+    /// The peer closed it in order; 1005 stands for "no status code" (RFC 6455, 7.1.5).
+    Closed {
+        /// The status code of the peer's close frame.
+        code: u16,
+    },
+    /// Reading or writing failed, or the peer broke the carrier's protocol.
+    Failed,
+    /// The request was accepted but never became a WebSocket.
+    NotOpened,
+    /// The peer sent a message above the limit.
+    TooBig,
+}
+
+/// The body of a data request.
+#[derive(Debug)]
+pub enum BodyRead<P: Parser> {
+    /// All of it, decoded.
+    Complete(Inbound<P>),
+    /// It passed the limit; the rest was not read.
+    TooLarge,
+}
+
+/// What a response is, for callers that add headers or compress.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum ResponseKind {
+    /// A data request was processed.
+    Data,
+    /// The first response of a session.
+    Handshake,
+    /// A poll was answered.
+    Poll,
+    /// The request was refused.
+    Refused,
+}
+
+/// Headers of a response beyond those that its kind implies.
+pub type HeaderList = Vec<(&'static str, ByteString)>;
+
+/// The answer to a request.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Response {
+    /// The HTTP status code.
+    pub status: u16,
+    /// What it is.
+    pub kind: ResponseKind,
+    /// Whether it may be compressed.
+    pub compress: bool,
+    /// The media type of the body; none if the body is empty.
+    pub content_type: Option<&'static str>,
+    /// Further headers.
+    pub headers: HeaderList,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Response {
+    /// A refusal without a body.
+    pub(crate) const fn empty(status: u16) -> Self {
+        Self {
+            status,
+            kind: ResponseKind::Refused,
+            compress: false,
+            content_type: None,
+            headers: Vec::new(),
+            body: Bytes::new(),
+        }
+    }
+
+    /// All headers to write, except `Content-Length`, in order.
+    ///
+    /// Answers of a live session carry `cache-control: no-store` (Engine.IO reference, "Response
+    /// headers of successful responses").
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let content_type = self.content_type.map(|value| ("content-type", value));
+        let cache = match self.kind {
+            ResponseKind::Data | ResponseKind::Handshake | ResponseKind::Poll => {
+                Some(("cache-control", "no-store"))
+            }
+            ResponseKind::Refused => None,
+        };
+        content_type.into_iter().chain(cache).chain(
+            self.headers
+                .iter()
+                .map(|(name, value)| (*name, value.as_ref())),
+        )
+    }
+}
+
+/// What the caller must do or know, in order.
+///
+/// It is exhaustive on purpose: a new duty breaks the caller's build. An output may name a request
+/// or transport that the caller has meanwhile reported gone; it is then dropped.
+#[derive(Debug)]
+#[must_use]
+pub enum Output<E, P: Parser> {
+    /// Close a transport. It is the last output that names it; the machine has forgotten it.
+    CloseTransport {
+        /// The transport.
+        transport: TransportId,
+        /// Whether to drop what is not yet written instead of flushing it first.
+        abort: bool,
+    },
+    /// Tell the application.
+    Event(E),
+    /// Accept a WebSocket: answer 101. The request has become the transport and ends no more.
+    ///
+    /// File the transport now, not when it has opened, then report that it opened or was lost.
+    OpenTransport {
+        /// The request that becomes the transport.
+        request: RequestId,
+        /// Its new name.
+        transport: TransportId,
+        /// Headers to add to the 101 response.
+        headers: HeaderList,
+        /// The largest message to accept, in bytes.
+        limit: usize,
+        /// Decodes what the transport reads.
+        codec: Codec<P>,
+    },
+    /// Read the body of a request, decode it with the codec and report it.
+    ReadBody {
+        /// The request.
+        request: RequestId,
+        /// The largest body to accept, in bytes.
+        limit: usize,
+        /// Decodes the body.
+        codec: Codec<P>,
+    },
+    /// Answer a request. It may come before the body was read: reading stops.
+    Respond {
+        /// The request.
+        request: RequestId,
+        /// The answer.
+        response: Box<Response>,
+    },
+    /// Write a batch to a transport, then report it sent.
+    Transmit {
+        /// The transport.
+        transport: TransportId,
+        /// What to write.
+        batch: Batch,
+    },
+}
+
+/// Collects the frames of a batch from an iterator, `None` if it is empty.
+pub(crate) fn batch_of(frames: impl IntoIterator<Item = Frame>) -> Option<Batch> {
+    let mut frames = frames.into_iter();
+    let first = frames.next()?;
+    Some(Batch {
+        first,
+        rest: frames.collect(),
+    })
+}
+
+/// The contract that every server machine keeps, so that one runtime serves them all.
+///
+/// Inputs never fail because of what a peer sent. Everything that an input or command causes is in
+/// the queue when the call returns; taking it late, or after several inputs, is always correct.
+/// `now` may not descend; an earlier instant is taken as the latest one seen. Deadlines that are
+/// due run before the input that carries the time.
+///
+/// ```text
+///   requests, bodies, messages ──▶ handle_* ─┐
+///   time                       ──▶ handle_timeout ─▶ machine ─▶ poll_output ──▶ respond, transmit,
+///   the application            ──▶ commands ─┘                │                 open, close, events
+///                                                             └▶ poll_timeout ─▶ when to come back
+/// ```
+pub trait Machine {
+    /// The layer above Engine.IO, as far as reading messages is concerned.
+    type Parser: Parser;
+    /// What the application is told.
+    type Event;
+
+    /// Whether a request target lies under the path of this server, so that a router can ask
+    /// before it hands the request over.
+    fn claims(&self, target: &str) -> bool;
+
+    /// A request came in. Its id ends by one [`handle_request_end`](Self::handle_request_end), or
+    /// becomes a transport.
+    fn handle_request(&mut self, now: Instant, request: &Request<'_>) -> RequestId;
+
+    /// The body that [`Output::ReadBody`] asked for was read.
+    fn handle_body(&mut self, now: Instant, request: RequestId, body: BodyRead<Self::Parser>);
+
+    /// A request ended. [`End::Gone`] before the answer aborts it; after the answer it means that
+    /// the answer is lost.
+    fn handle_request_end(&mut self, now: Instant, request: RequestId, end: End);
+
+    /// The transport that [`Output::OpenTransport`] asked for is open. If the machine has
+    /// forgotten it, it answers with [`Output::CloseTransport`].
+    fn handle_transport_open(&mut self, now: Instant, transport: TransportId);
+
+    /// A transport read a message, decoded with its codec.
+    fn handle_transport_read(
+        &mut self,
+        now: Instant,
+        transport: TransportId,
+        inbound: Inbound<Self::Parser>,
+    );
+
+    /// The batch of [`Output::Transmit`] was written whole.
+    fn handle_transport_sent(&mut self, now: Instant, transport: TransportId);
+
+    /// A transport ended, or never opened.
+    fn handle_transport_lost(&mut self, now: Instant, transport: TransportId, lost: Lost);
+
+    /// Time has passed. Calling it early, late or twice is harmless; it does a bounded amount of
+    /// work, and if more is due, [`poll_timeout`](Self::poll_timeout) is due already.
+    fn handle_timeout(&mut self, now: Instant);
+
+    /// When to call [`handle_timeout`](Self::handle_timeout): maybe early, never late; `None` for
+    /// never.
+    fn poll_timeout(&self) -> Option<Instant>;
+
+    /// Takes the next thing to do or know.
+    fn poll_output(&mut self) -> Option<Output<Self::Event, Self::Parser>>;
+
+    /// Refuses new sessions from now on and closes all that there are, in order: what waits for
+    /// their clients is still delivered.
+    fn shutdown(&mut self, now: Instant);
+
+    /// How many sessions there are.
+    fn sessions(&self) -> usize;
+}

@@ -1,0 +1,228 @@
+//! What a server announces, and what it bounds.
+
+use alloc::{format, string::String};
+use core::time::Duration;
+
+use thiserror::Error;
+
+/// The settings of an Engine.IO server, checked once.
+///
+/// [`Config::default`] serves every official client that the reference server serves with its own
+/// defaults; [`Config::builder`] starts from there.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Config {
+    pub(crate) path: String,
+    pub(crate) ping_interval: Duration,
+    pub(crate) ping_timeout: Duration,
+    pub(crate) upgrade_timeout: Duration,
+    pub(crate) close_timeout: Duration,
+    pub(crate) max_payload: usize,
+    pub(crate) max_packets: usize,
+    pub(crate) max_queued: usize,
+    pub(crate) max_batch: usize,
+    pub(crate) max_poll: usize,
+    pub(crate) max_upgrades: u8,
+    pub(crate) polling: bool,
+    pub(crate) websocket: bool,
+}
+
+impl Config {
+    /// Starts from the defaults.
+    pub fn builder() -> ConfigBuilder {
+        ConfigBuilder {
+            config: Self::default(),
+        }
+    }
+
+    /// The path prefix that the server claims, with its trailing slash.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The largest body or message that is accepted, in bytes.
+    pub fn max_payload(&self) -> usize {
+        self.max_payload
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            path: String::from("/engine.io/"),
+            ping_interval: Duration::from_millis(25_000),
+            ping_timeout: Duration::from_millis(20_000),
+            upgrade_timeout: Duration::from_millis(10_000),
+            close_timeout: Duration::from_millis(30_000),
+            max_payload: 1_000_000,
+            max_packets: 65_536,
+            max_queued: 32 << 20,
+            max_batch: 256 << 10,
+            max_poll: 1 << 20,
+            max_upgrades: 8,
+            polling: true,
+            websocket: true,
+        }
+    }
+}
+
+/// Builds a [`Config`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ConfigBuilder {
+    config: Config,
+}
+
+impl ConfigBuilder {
+    /// The path prefix of the server's requests; a trailing slash is added. Default `/engine.io/`.
+    pub fn path(mut self, path: &str) -> Self {
+        self.config.path = format!("{}/", path.trim_end_matches('/'));
+        self
+    }
+
+    /// How long after a pong the next ping leaves. Default 25 s.
+    pub fn ping_interval(mut self, span: Duration) -> Self {
+        self.config.ping_interval = span;
+        self
+    }
+
+    /// How long a ping waits for its pong; then the session closes. Default 20 s.
+    pub fn ping_timeout(mut self, span: Duration) -> Self {
+        self.config.ping_timeout = span;
+        self
+    }
+
+    /// How long an upgrade may take; then its WebSocket closes and the session goes on as it was.
+    /// Default 10 s.
+    pub fn upgrade_timeout(mut self, span: Duration) -> Self {
+        self.config.upgrade_timeout = span;
+        self
+    }
+
+    /// The largest body or message accepted, in bytes; announced to clients. Default 1 000 000.
+    ///
+    /// A larger body is answered with 413, a larger message closes its transport.
+    pub fn max_payload(mut self, bytes: usize) -> Self {
+        self.config.max_payload = bytes;
+        self
+    }
+
+    /// The most packets accepted in one polling body; more close the session with a parse error.
+    /// Default 65 536.
+    pub fn max_packets(mut self, packets: usize) -> Self {
+        self.config.max_packets = packets;
+        self
+    }
+
+    /// The most bytes that may wait for one client, each packet counted with 64 bytes added.
+    /// A packet beyond it closes the session. A packet on an empty queue always fits.
+    /// Default 32 MiB.
+    pub fn max_queued(mut self, bytes: usize) -> Self {
+        self.config.max_queued = bytes;
+        self
+    }
+
+    /// Which carriers are served. Default both.
+    pub fn transports(mut self, polling: bool, websocket: bool) -> Self {
+        self.config.polling = polling;
+        self.config.websocket = websocket;
+        self
+    }
+
+    /// Checks the settings.
+    ///
+    /// # Errors
+    ///
+    /// Says which setting cannot work.
+    pub fn build(self) -> Result<Config, ConfigError> {
+        let config = self.config;
+        if !config.path.starts_with('/') {
+            return Err(ConfigError::Path);
+        }
+        for (name, span) in [
+            ("ping_interval", config.ping_interval),
+            ("ping_timeout", config.ping_timeout),
+            ("upgrade_timeout", config.upgrade_timeout),
+        ] {
+            // Clients read whole milliseconds, and their timers end at 2^31 - 1 of them.
+            if !(1..=i32::MAX as u128).contains(&span.as_millis()) {
+                return Err(ConfigError::Span { name });
+            }
+        }
+        for (name, value) in [
+            ("max_packets", config.max_packets),
+            ("max_payload", config.max_payload),
+        ] {
+            if value == 0 {
+                return Err(ConfigError::Zero { name });
+            }
+        }
+        if !config.polling && !config.websocket {
+            return Err(ConfigError::NoTransport);
+        }
+        Ok(config)
+    }
+}
+
+/// A setting that cannot work.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// Neither carrier is served.
+    #[error("neither polling nor websocket is served")]
+    NoTransport,
+    /// The path does not start with a slash.
+    #[error("the path must start with a slash")]
+    Path,
+    /// A span is shorter than 1 ms or longer than 2^31 - 1 ms.
+    #[error("{name} must be between 1 ms and 2^31 - 1 ms")]
+    Span {
+        /// The setting.
+        name: &'static str,
+    },
+    /// A limit is zero.
+    #[error("{name} must not be zero")]
+    Zero {
+        /// The setting.
+        name: &'static str,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_ends_with_one_slash() {
+        for path in ["/chat", "/chat/", "/chat//"] {
+            assert_eq!(
+                Config::builder().path(path).build().unwrap().path(),
+                "/chat/"
+            );
+        }
+    }
+
+    #[test]
+    fn settings_that_cannot_work_are_named() {
+        let zero = Config::builder().ping_timeout(Duration::ZERO).build();
+        assert_eq!(
+            zero,
+            Err(ConfigError::Span {
+                name: "ping_timeout"
+            })
+        );
+        assert_eq!(
+            Config::builder().path("chat").build(),
+            Err(ConfigError::Path)
+        );
+        assert_eq!(
+            Config::builder().transports(false, false).build(),
+            Err(ConfigError::NoTransport)
+        );
+        assert_eq!(
+            Config::builder().max_payload(0).build(),
+            Err(ConfigError::Zero {
+                name: "max_payload"
+            })
+        );
+    }
+}

@@ -1,0 +1,26 @@
+//! Engine.IO: the layer that carries messages over long-polling and WebSocket.
+//!
+//! [`Server`] is a whole Engine.IO server as one state machine, usable without Socket.IO.
+
+pub(crate) mod check;
+mod codec;
+mod config;
+mod heartbeat;
+pub(crate) mod outbox;
+pub mod packet;
+pub mod payload;
+mod reason;
+mod server;
+pub(crate) mod sessions;
+pub mod target;
+mod upgrade;
+
+pub use self::{
+    check::{BadRequest, Refusal},
+    codec::{Codec, Inbound, Parser, Raw},
+    config::{Config, ConfigBuilder, ConfigError},
+    reason::{CloseReason, TransportError},
+    server::{Event, Server},
+    sessions::SendError,
+};
+pub use crate::random::SessionId;

@@ -1,0 +1,313 @@
+//! Polling bodies, revision 4: packets in their text form, joined by the record separator.
+//!
+//! There is no escape for the separator (Engine.IO protocol v4, "Packet encoding", "HTTP
+//! long-polling"): a text that contains U+001E cannot be carried by long-polling and has to be
+//! refused before it is sent.
+
+use alloc::vec::Vec;
+use core::{iter::FusedIterator, mem};
+
+use base64::Engine as _;
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use super::packet::{BASE64, DecodeError, Packet};
+use crate::edge::{Frame, FrameKind};
+
+/// Stands between two packets of a body.
+pub(crate) const SEPARATOR: u8 = 0x1e;
+
+/// Decodes a body, packet by packet; the first error is the last item.
+///
+/// Texts share the body's buffer. The body must be UTF-8, where the reference replaces what is not;
+/// an empty body or part, and every packet beyond the maximum, is an error.
+pub fn decode(
+    body: Bytes,
+    max_packets: usize,
+) -> impl FusedIterator<Item = Result<Packet, DecodeError>> {
+    let (body, next) = match ByteString::try_from(body) {
+        Ok(body) => (body, Next::Packet { start: 0 }),
+        Err(error) => {
+            let offset = error.valid_up_to();
+            (
+                ByteString::new(),
+                Next::Error(DecodeError::NotUtf8 { offset }),
+            )
+        }
+    };
+    Packets {
+        body,
+        next,
+        read: 0,
+        limit: max_packets,
+    }
+}
+
+/// Encodes frames in their WebSocket form as one body.
+///
+/// A single text is shared. Everything else is written into one buffer of its exact size.
+pub(crate) fn encode(frames: &[Frame]) -> Bytes {
+    if let [frame] = frames
+        && frame.kind == FrameKind::Text
+    {
+        return frame.payload.clone();
+    }
+    let separators = frames.len().saturating_sub(1);
+    let packets: usize = frames.iter().map(encoded_len).sum();
+    let mut body = Vec::with_capacity(packets + separators);
+    for (i, frame) in frames.iter().enumerate() {
+        if i > 0 {
+            body.push(SEPARATOR);
+        }
+        push(&mut body, frame);
+    }
+    body.into()
+}
+
+/// The length of a frame in its text form, without a separator.
+pub(crate) fn encoded_len(frame: &Frame) -> usize {
+    match frame.kind {
+        FrameKind::Binary => "b".len() + base64_len(frame.payload.len()),
+        FrameKind::Text => frame.payload.len(),
+    }
+}
+
+fn push(body: &mut Vec<u8>, frame: &Frame) {
+    match frame.kind {
+        FrameKind::Binary => {
+            body.push(b'b');
+            push_base64(body, &frame.payload);
+        }
+        FrameKind::Text => body.extend_from_slice(&frame.payload),
+    }
+}
+
+fn push_base64(body: &mut Vec<u8>, bytes: &[u8]) {
+    let start = body.len();
+    body.resize(start + base64_len(bytes.len()), b'=');
+    let written = BASE64.encode_slice(bytes, body.split_at_mut(start).1);
+    debug_assert_eq!(written, Ok(base64_len(bytes.len())), "the size is exact");
+}
+
+const fn base64_len(bytes: usize) -> usize {
+    bytes.div_ceil(3) * 4
+}
+
+struct Packets {
+    body: ByteString,
+    next: Next,
+    read: usize,
+    limit: usize,
+}
+
+enum Next {
+    /// There is nothing more to read.
+    End,
+    /// All that is left is to say what is wrong.
+    Error(DecodeError),
+    /// A packet begins at this byte.
+    Packet { start: usize },
+}
+
+impl Packets {
+    /// Takes the packet that begins at a byte, and finds out what follows it.
+    fn take(&mut self, start: usize) -> Result<Packet, DecodeError> {
+        if self.read == self.limit {
+            return Err(self.too_many());
+        }
+        self.read += 1;
+        let rest = self.body.get(start..).unwrap_or_default();
+        let separator = memchr::memchr(SEPARATOR, rest.as_bytes());
+        let packet = separator.map_or(Some(rest), |len| rest.get(..len));
+        let packet = Packet::decode_text(&self.body, packet.unwrap_or_default())?;
+        if let Some(len) = separator {
+            let start = start + len + 1;
+            self.next = Next::Packet { start };
+        }
+        Ok(packet)
+    }
+
+    fn too_many(&self) -> DecodeError {
+        DecodeError::TooManyPackets {
+            count: memchr::memchr_iter(SEPARATOR, self.body.as_bytes()).count() + 1,
+            limit: self.limit,
+        }
+    }
+}
+
+impl Iterator for Packets {
+    type Item = Result<Packet, DecodeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match mem::replace(&mut self.next, Next::End) {
+            Next::End => None,
+            Next::Error(error) => Some(Err(error)),
+            Next::Packet { start } => Some(self.take(start)),
+        }
+    }
+}
+
+impl FusedIterator for Packets {}
+
+#[cfg(test)]
+mod tests {
+    use alloc::{string::ToString, vec};
+
+    use super::*;
+    use crate::edge::Message;
+
+    fn text(text: &'static str) -> Packet {
+        Packet::Message(Message::Text(ByteString::from_static(text)))
+    }
+
+    fn binary(bytes: &'static [u8]) -> Packet {
+        Packet::Message(Message::Binary(Bytes::from_static(bytes)))
+    }
+
+    fn frame(packet: Packet) -> Frame {
+        let (kind, payload) = packet.encode();
+        Frame {
+            kind,
+            payload,
+            compress: false,
+            shared: None,
+        }
+    }
+
+    fn decode_all(body: &'static [u8]) -> Vec<Result<Packet, DecodeError>> {
+        decode(Bytes::from_static(body), 65_536).collect()
+    }
+
+    /// Packets and the body that holds them, to be read in both directions.
+    fn table() -> Vec<(Vec<Packet>, &'static str)> {
+        let probe = || ByteString::from_static("probe");
+        vec![
+            (vec![text("")], "4"),
+            (vec![text("€")], "4€"),
+            (vec![binary(b"")], "b"),
+            (vec![binary(b"\x01\x02\x03\x04")], "bAQIDBA=="),
+            (
+                vec![text("hello"), Packet::Ping("".into()), text("world")],
+                "4hello\x1e2\x1e4world",
+            ),
+            (
+                vec![text("hello"), binary(b"\x01\x02\x03\x04")],
+                "4hello\x1ebAQIDBA==",
+            ),
+            (
+                vec![
+                    binary(b"\x01"),
+                    binary(b"\x01\x02"),
+                    binary(b"\x01\x02\x03"),
+                ],
+                "bAQ==\x1ebAQI=\x1ebAQID",
+            ),
+            (
+                vec![
+                    Packet::Open("".into()),
+                    Packet::Close,
+                    Packet::Ping(probe()),
+                    Packet::Pong(probe()),
+                    text("test"),
+                ],
+                "0\x1e1\x1e2probe\x1e3probe\x1e4test",
+            ),
+            (vec![Packet::Noop, Packet::Close], "6\x1e1"),
+        ]
+    }
+
+    #[test]
+    fn packets_and_bodies_translate_into_each_other() {
+        for (packets, body) in table() {
+            let frames: Vec<_> = packets.iter().cloned().map(frame).collect();
+            assert_eq!(encode(&frames), body);
+            let decoded: Result<Vec<_>, _> = decode_all(body.as_bytes()).into_iter().collect();
+            assert_eq!(decoded, Ok(packets));
+        }
+    }
+
+    #[test]
+    fn the_announced_length_is_the_written_one() {
+        for size in 0..10 {
+            let bytes = Bytes::from(vec![0xff; size]);
+            let frame = frame(Packet::Message(Message::Binary(bytes)));
+            let len = encoded_len(&frame);
+            assert_eq!(encode(&[frame]).len(), len);
+        }
+        assert_eq!(encoded_len(&frame(text("é"))), 3);
+        assert!(encode(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_single_text_is_shared() {
+        let frame = frame(text("hello"));
+        assert_eq!(encode(&[frame.clone()]).as_ptr(), frame.payload.as_ptr());
+    }
+
+    #[test]
+    fn texts_share_the_body() {
+        let body = Bytes::from_static(b"4hello\x1e4world");
+        let start = body.as_ptr();
+        for (packet, offset) in decode(body, 2).zip([1, 8]) {
+            let Ok(Packet::Message(Message::Text(text))) = packet else {
+                panic!("not a text message");
+            };
+            assert_eq!(text.as_bytes().as_ptr(), start.wrapping_add(offset));
+        }
+    }
+
+    #[test]
+    fn reading_ends_with_the_first_broken_packet() {
+        for (body, good, error) in [
+            (b"".as_slice(), 0, DecodeError::Empty),
+            (b"\x1e4a", 0, DecodeError::Empty),
+            (b"4a\x1e", 1, DecodeError::Empty),
+            (b"4a\x1e\x1e4b", 1, DecodeError::Empty),
+            (b"4a\x1eabc\x1e4b", 1, DecodeError::UnknownType('a')),
+            (
+                b"4a\x1ebA?\x1e4b",
+                1,
+                DecodeError::InvalidBase64 { offset: 2 },
+            ),
+        ] {
+            let mut packets = decode_all(body);
+            assert_eq!(packets.pop(), Some(Err(error)), "{body:?}");
+            assert_eq!(packets, vec![Ok(text("a")); good], "{body:?}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_not_utf8_holds_no_packet() {
+        for (body, offset) in [
+            (b"4\xff".as_slice(), 1),
+            (b"4a\x1e4b\xc3", 5),
+            (b"4\xed\xa0\x80", 1),
+        ] {
+            let error = DecodeError::NotUtf8 { offset };
+            assert_eq!(decode_all(body), [Err(error)], "{body:?}");
+        }
+    }
+
+    #[test]
+    fn packets_beyond_the_maximum_are_not_read() {
+        let body = Bytes::from_static(b"4a\x1e4a\x1e4a");
+        assert!(decode(body.clone(), 3).all(|packet| packet == Ok(text("a"))));
+        let error = DecodeError::TooManyPackets { count: 3, limit: 2 };
+        let packets: Vec<_> = decode(body, 2).collect();
+        assert_eq!(packets, [Ok(text("a")), Ok(text("a")), Err(error)]);
+        assert_eq!(
+            error.to_string(),
+            "3 packets in one body, at most 2 allowed"
+        );
+    }
+
+    #[test]
+    fn every_prefix_of_a_body_is_read_or_refused() {
+        let body = "4hello\x1ebAQIDBA==\x1e2probe\x1e4é😀".as_bytes();
+        for end in 0..body.len() {
+            let packets = decode_all(&body[..end]);
+            let broken = packets.iter().position(Result::is_err);
+            assert!(broken.is_none_or(|at| at + 1 == packets.len()));
+        }
+    }
+}

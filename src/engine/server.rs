@@ -1,0 +1,286 @@
+//! Engine.IO alone: sessions whose messages go to the application as they are.
+
+use alloc::format;
+
+use bytes::Bytes;
+
+use super::{
+    check::Refusal,
+    codec::{Inbound, Raw},
+    config::Config,
+    outbox::Outgoing,
+    reason::CloseReason,
+    sessions::{Budget, Delivery, Fate, Notice, SendError, Sessions, Sink},
+    target,
+};
+use crate::{
+    edge::{
+        BodyRead, Carrier, End, Frame, FrameKind, Lost, Machine, Message, Output, Request,
+        RequestId, SessionKey, TransportId,
+    },
+    key::Mark,
+    outputs::Outputs,
+    random::SessionId,
+    time::Instant,
+};
+
+/// What an Engine.IO application is told.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A client sent a message.
+    Message {
+        /// The session.
+        session: SessionKey,
+        /// What it sent.
+        message: Message,
+    },
+    /// A request was refused; the answer says so, too.
+    Refused {
+        /// The request.
+        request: RequestId,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A session closed. It is the last event of the session.
+    SessionClosed {
+        /// The session.
+        session: SessionKey,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// A session opened. Move what you kept of the request to the session.
+    SessionOpened {
+        /// The session.
+        session: SessionKey,
+        /// The request that opened it.
+        request: RequestId,
+    },
+    /// A session moved to another carrier.
+    Upgraded {
+        /// The session.
+        session: SessionKey,
+        /// What carries it now.
+        carrier: Carrier,
+    },
+}
+
+impl From<Notice> for Event {
+    fn from(notice: Notice) -> Self {
+        match notice {
+            Notice::Closed { session, reason } => Self::SessionClosed { session, reason },
+            Notice::Opened { session, request } => Self::SessionOpened { session, request },
+            Notice::Refused { request, refusal } => Self::Refused { request, refusal },
+            Notice::Upgraded { session } => Self::Upgraded {
+                session,
+                carrier: Carrier::WebSocket,
+            },
+        }
+    }
+}
+
+impl Sink<Raw> for Outputs<Event, Raw> {
+    type Event = Event;
+
+    fn push(&mut self, output: Output<Event, Raw>) {
+        self.push(output);
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        self.push(Output::Event(notice.into()));
+    }
+
+    fn queued(&self) -> Mark {
+        self.queued()
+    }
+
+    fn taken(&self) -> Mark {
+        self.taken()
+    }
+}
+
+/// An Engine.IO server: all sessions of one path, as one state machine.
+///
+/// It keeps the contract of [`Machine`].
+#[derive(Debug)]
+pub struct Server {
+    sessions: Sessions<Raw>,
+    out: Outputs<Event, Raw>,
+    now: Instant,
+}
+
+impl Server {
+    /// Makes a server. The seed must come from a cryptographic source: session ids are made of it.
+    pub fn new(config: Config, seed: [u8; 32]) -> Self {
+        Self {
+            sessions: Sessions::new(config, Raw, seed),
+            out: Outputs::new(),
+            now: Instant::ORIGIN,
+        }
+    }
+
+    /// Sends a message to a client.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`] if the session is gone or closing, [`SendError::QueueFull`] if too
+    /// much waits for the client, which closes the session, and [`SendError::Separator`] if the
+    /// session is on long-polling and the text cannot be carried there.
+    pub fn send(
+        &mut self,
+        now: Instant,
+        session: SessionKey,
+        message: Message,
+    ) -> Result<(), SendError> {
+        self.advance(now);
+        let frame = match message {
+            Message::Text(text) => {
+                let on_polling = self.sessions.carrier(session) == Some(Carrier::Polling);
+                if on_polling && memchr::memchr(0x1e, text.as_bytes()).is_some() {
+                    return Err(SendError::Separator);
+                }
+                Outgoing::text(Bytes::from(format!("4{text}"))).frame
+            }
+            Message::Binary(payload) => Frame {
+                kind: FrameKind::Binary,
+                payload,
+                compress: true,
+                shared: None,
+            },
+        };
+        let packet = Outgoing {
+            frame,
+            attachments: None,
+        };
+        match self.sessions.send(session, packet, false, &mut self.out)? {
+            Fate::Queued | Fate::Dropped => Ok(()),
+        }
+    }
+
+    /// Closes a session in order: what waits is still delivered. A stale key is ignored.
+    pub fn close(&mut self, now: Instant, session: SessionKey) {
+        self.advance(now);
+        let reason = CloseReason::ForcedClose;
+        self.sessions
+            .close(self.now, session, reason, &mut self.out);
+    }
+
+    /// The session's id on the wire, a credential.
+    pub fn session_id(&self, session: SessionKey) -> Option<SessionId> {
+        self.sessions.id(session)
+    }
+
+    /// Bytes that wait for a client, each packet counted with 64 bytes added.
+    pub fn queued(&self, session: SessionKey) -> Option<usize> {
+        self.sessions.queued(session)
+    }
+
+    /// What carries a session now.
+    pub fn carrier(&self, session: SessionKey) -> Option<Carrier> {
+        self.sessions.carrier(session)
+    }
+
+    fn advance(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        let mut budget = Budget::of_one_call();
+        self.sessions
+            .handle_timeout(self.now, &mut budget, &mut self.out);
+    }
+
+    fn deliver(&mut self, mut delivery: Delivery<Raw>) {
+        let (now, session) = (self.now, delivery.session);
+        while let Some(message) = self
+            .sessions
+            .next_message(now, &mut delivery, &mut self.out)
+        {
+            self.out
+                .push(Output::Event(Event::Message { session, message }));
+        }
+        self.sessions.finish(&delivery, &mut self.out);
+    }
+}
+
+impl Machine for Server {
+    type Parser = Raw;
+    type Event = Event;
+
+    fn claims(&self, target: &str) -> bool {
+        target::claims(target, self.sessions.config().path())
+    }
+
+    fn handle_request(&mut self, now: Instant, request: &Request<'_>) -> RequestId {
+        self.advance(now);
+        self.sessions
+            .handle_request(self.now, request, &mut self.out)
+    }
+
+    fn handle_body(&mut self, now: Instant, request: RequestId, body: BodyRead<Raw>) {
+        self.advance(now);
+        let delivery = self
+            .sessions
+            .begin_body(self.now, request, body, &mut self.out);
+        if let Some(delivery) = delivery {
+            self.deliver(delivery);
+        }
+    }
+
+    fn handle_request_end(&mut self, now: Instant, request: RequestId, end: End) {
+        self.advance(now);
+        self.sessions
+            .handle_request_end(self.now, request, end, &mut self.out);
+    }
+
+    fn handle_transport_open(&mut self, now: Instant, transport: TransportId) {
+        self.advance(now);
+        self.sessions
+            .handle_transport_open(self.now, transport, &mut self.out);
+    }
+
+    fn handle_transport_read(
+        &mut self,
+        now: Instant,
+        transport: TransportId,
+        inbound: Inbound<Raw>,
+    ) {
+        self.advance(now);
+        let delivery = self
+            .sessions
+            .begin_message(self.now, transport, inbound, &mut self.out);
+        if let Some(delivery) = delivery {
+            self.deliver(delivery);
+        }
+    }
+
+    fn handle_transport_sent(&mut self, now: Instant, transport: TransportId) {
+        self.advance(now);
+        self.sessions
+            .handle_transport_sent(self.now, transport, &mut self.out);
+    }
+
+    fn handle_transport_lost(&mut self, now: Instant, transport: TransportId, lost: Lost) {
+        self.advance(now);
+        self.sessions
+            .handle_transport_lost(self.now, transport, lost, &mut self.out);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.advance(now);
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.sessions.poll_timeout()
+    }
+
+    fn poll_output(&mut self) -> Option<Output<Event, Raw>> {
+        self.out.pop()
+    }
+
+    fn shutdown(&mut self, now: Instant) {
+        self.advance(now);
+        self.sessions.shutdown(self.now, &mut self.out);
+    }
+
+    fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+}

@@ -1,0 +1,125 @@
+//! The ends of sessions (Engine.IO reference, "What is delivered and what is lost at close").
+
+use super::{Lane, Link, Notice, Sessions, Sink, lane::Closing};
+use crate::{
+    edge::{Carrier, SessionKey},
+    engine::{
+        check::{BadRequest, Refusal},
+        codec::Parser,
+        reason::CloseReason,
+    },
+    time::Instant,
+};
+
+impl<P: Parser> Sessions<P> {
+    /// Closes a session in order: what waits is still delivered, nothing new is taken.
+    ///
+    /// On a WebSocket the close follows the last packet; on polling it goes with the next poll, or
+    /// with an upgrade that commits. The close timeout and the heartbeat bound the wait.
+    pub(crate) fn close(
+        &mut self,
+        now: Instant,
+        session: SessionKey,
+        reason: CloseReason,
+        out: &mut impl Sink<P>,
+    ) {
+        let Some(lane) = self.lane_mut(session) else {
+            return;
+        };
+        if lane.closing.is_some() {
+            return;
+        }
+        if let Link::Polling { poll: Some(_) } = lane.link {
+            return self.close_now(session, reason, out);
+        }
+        let by = self.deadlines.closes.arm(now, session);
+        if let Some(lane) = self.lane_mut(session) {
+            lane.closing = Some(Closing { reason, by });
+        }
+        self.flush(session, out);
+    }
+
+    /// Refuses new sessions from now on and closes all that there are, in order.
+    pub(crate) fn shutdown(&mut self, now: Instant, out: &mut impl Sink<P>) {
+        self.accepting = false;
+        let all: alloc::vec::Vec<SessionKey> = self.keys().collect();
+        for session in all {
+            self.close(now, session, CloseReason::ServerShutdown, out);
+        }
+    }
+
+    /// Ends an orderly close once nothing waits: the caller flushes what it was given.
+    pub(super) fn finish_close(&mut self, session: SessionKey, out: &mut impl Sink<P>) {
+        if let Some(lane) = self.lane(session)
+            && let Some(closing) = lane.closing
+            && lane.outbox.is_empty()
+        {
+            self.close_now(session, closing.reason, out);
+        }
+    }
+
+    /// Ends a session at once; whatever waits is dropped.
+    ///
+    /// A pending data request is aborted, then a pending poll is answered, then the parent is told
+    /// (Engine.IO reference, "Ordering rules that the core must guarantee").
+    pub(crate) fn close_now(
+        &mut self,
+        session: SessionKey,
+        reason: CloseReason,
+        out: &mut impl Sink<P>,
+    ) {
+        self.end(session, reason, "1", out);
+    }
+
+    /// Ends a session whose client said so: its poll needs no close packet any more.
+    pub(super) fn close_by_client(&mut self, session: SessionKey, out: &mut impl Sink<P>) {
+        self.end(session, CloseReason::TransportClose, "6", out);
+    }
+
+    fn end(
+        &mut self,
+        session: SessionKey,
+        reason: CloseReason,
+        farewell: &'static str,
+        out: &mut impl Sink<P>,
+    ) {
+        let Some(link) = self.lane_mut(session).map(Lane::shut) else {
+            return;
+        };
+        self.abort_data(session, BadRequest::SessionClosed, out);
+        match link {
+            Link::Polling {
+                poll: Some(request),
+            } => self.end_poll(request, &[farewell], out),
+            Link::WebSocket { transport, .. } => {
+                // A peer that does not read would keep the flush waiting.
+                let abort = matches!(reason, CloseReason::QueueFull { .. });
+                self.close_transport(transport, abort, out);
+            }
+            Link::Polling { poll: None } | Link::Closed => {}
+        }
+        if let Some(state) = self.sessions.get(session) {
+            let (id, probe) = (state.id, state.upgrade.transport());
+            self.ids.remove(&id);
+            if let Some(transport) = probe {
+                self.close_transport(transport, false, out);
+            }
+        }
+        out.notice(Notice::Closed { session, reason });
+        self.sessions.remove(out.queued(), session);
+    }
+
+    /// Answers a data request whose body is no longer wanted.
+    pub(super) fn abort_data(
+        &mut self,
+        session: SessionKey,
+        why: BadRequest,
+        out: &mut impl Sink<P>,
+    ) {
+        let data = self.sessions.get_mut(session).and_then(|s| s.data.take());
+        if let Some(request) = data {
+            let refusal = Refusal::BadRequest(why);
+            self.respond(request, None, refusal.response(Carrier::Polling), out);
+        }
+    }
+}

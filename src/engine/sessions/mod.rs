@@ -1,0 +1,256 @@
+//! All Engine.IO sessions of one server, driven by the machine that owns the output queue.
+//!
+//! The parts: [`lane`] holds what sending needs, dense and apart; `requests` and `transports` are
+//! the two carriers; `reading` goes through what a client sent; `closing` ends sessions; `timeouts`
+//! runs deadlines. None of them keeps a queue of outputs: all write into the parent's [`Sink`].
+
+mod closing;
+mod lane;
+mod reading;
+mod requests;
+mod sending;
+mod timeouts;
+mod transports;
+
+use alloc::{format, string::String, vec::Vec};
+
+use self::lane::{Lane, Link};
+pub use self::sending::SendError;
+pub(crate) use self::{reading::Delivery, sending::Fate, timeouts::Budget};
+use super::{
+    check::Refusal,
+    codec::{Codec, Parser},
+    config::Config,
+    heartbeat::Heartbeat,
+    outbox::Outgoing,
+    reason::CloseReason,
+    upgrade::Upgrade,
+};
+use crate::{
+    deadlines::Fifo,
+    edge::{Carrier, Output, RequestId, SessionKey, TransportId},
+    key::{Mark, Table},
+    random::{LookUp, Random, SessionId},
+    time::Instant,
+};
+
+/// Where the sessions write: the parent's queue of outputs, and what the parent wants to know.
+pub(crate) trait Sink<P: Parser> {
+    /// What the parent tells its application.
+    type Event;
+
+    /// Adds an output to the queue.
+    fn push(&mut self, output: Output<Self::Event, P>);
+
+    /// Tells the parent. It may act on it at once or when the call has returned.
+    fn notice(&mut self, notice: Notice);
+
+    /// How many outputs were ever added.
+    fn queued(&self) -> Mark;
+
+    /// How many outputs the caller has taken.
+    fn taken(&self) -> Mark;
+}
+
+/// What happened to a session or request, for the parent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Notice {
+    Closed {
+        session: SessionKey,
+        reason: CloseReason,
+    },
+    Opened {
+        session: SessionKey,
+        request: RequestId,
+    },
+    Refused {
+        request: RequestId,
+        refusal: Refusal,
+    },
+    Upgraded {
+        session: SessionKey,
+    },
+}
+
+/// All sessions of one server, with their requests and transports.
+#[derive(Debug)]
+pub(crate) struct Sessions<P> {
+    config: Config,
+    parser: P,
+    // The handshake after its `sid` and `upgrades`: the same for all sessions.
+    handshake_tail: String,
+    accepting: bool,
+    pub(crate) random: Random,
+    ids: LookUp<SessionId, SessionKey>,
+    sessions: Table<SessionKey, Session>,
+    // Indexed like `sessions`. Invariant: a session's lane names it as owner and is not closed.
+    lanes: Vec<Lane>,
+    requests: Table<RequestId, Pending>,
+    transports: Table<TransportId, Attached>,
+    deadlines: Deadlines,
+}
+
+#[derive(Debug)]
+struct Deadlines {
+    pings: Fifo<SessionKey>,
+    pongs: Fifo<SessionKey>,
+    upgrades: Fifo<SessionKey>,
+    opens: Fifo<TransportId>,
+    closes: Fifo<SessionKey>,
+}
+
+/// What one session keeps besides its [`Lane`].
+#[derive(Debug)]
+struct Session {
+    id: SessionId,
+    heartbeat: Heartbeat,
+    upgrade: Upgrade,
+    /// How many upgrades were begun.
+    upgrades: u8,
+    /// The data request whose body is being read.
+    data: Option<RequestId>,
+}
+
+/// Where a request stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Pending {
+    /// It was answered; its end is awaited. `carries` names the session whose packets are lost if
+    /// the answer does not arrive.
+    Answered { carries: Option<SessionKey> },
+    /// Its body is being read.
+    Body { session: SessionKey },
+    /// It is being judged: only within one input.
+    Fresh,
+    /// It waits for packets.
+    Poll { session: SessionKey },
+    /// It is becoming a WebSocket.
+    Upgrading { transport: TransportId },
+}
+
+/// Where a transport stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Attached {
+    /// It was accepted and has not opened; then it will belong to `session`, or open a new one.
+    Accepted {
+        request: RequestId,
+        session: Option<SessionKey>,
+        by: Instant,
+    },
+    /// It carries a session.
+    Main { session: SessionKey },
+    /// It is being probed. `busy` while its answer to the probe is being written.
+    Probe { session: SessionKey, busy: bool },
+}
+
+impl<P: Parser> Sessions<P> {
+    pub(crate) fn new(config: Config, parser: P, seed: [u8; 32]) -> Self {
+        let mut random = Random::new(seed);
+        Self {
+            handshake_tail: format!(
+                r#""pingInterval":{},"pingTimeout":{},"maxPayload":{}}}"#,
+                config.ping_interval.as_millis(),
+                config.ping_timeout.as_millis(),
+                config.max_payload
+            ),
+            accepting: true,
+            ids: LookUp::with_hasher(random.hash_keys()),
+            random,
+            sessions: Table::new(),
+            lanes: Vec::new(),
+            requests: Table::new(),
+            transports: Table::new(),
+            deadlines: Deadlines {
+                pings: Fifo::new(config.ping_interval),
+                pongs: Fifo::new(config.ping_timeout),
+                upgrades: Fifo::new(config.upgrade_timeout),
+                opens: Fifo::new(config.upgrade_timeout),
+                closes: Fifo::new(config.close_timeout),
+            },
+            parser,
+            config,
+        }
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = SessionKey> + '_ {
+        self.sessions.keys()
+    }
+
+    pub(crate) fn id(&self, session: SessionKey) -> Option<SessionId> {
+        self.sessions.get(session).map(|session| session.id)
+    }
+
+    /// What carries a session now.
+    pub(crate) fn carrier(&self, session: SessionKey) -> Option<Carrier> {
+        match self.lane(session)?.link {
+            Link::Closed => None,
+            Link::Polling { .. } => Some(Carrier::Polling),
+            Link::WebSocket { .. } => Some(Carrier::WebSocket),
+        }
+    }
+
+    fn codec(&self) -> Codec<P> {
+        Codec {
+            max_packets: self.config.max_packets,
+            parser: self.parser,
+        }
+    }
+
+    fn lane(&self, session: SessionKey) -> Option<&Lane> {
+        let lane = self.lanes.get(session.index())?;
+        lane.belongs_to(session).then_some(lane)
+    }
+
+    fn lane_mut(&mut self, session: SessionKey) -> Option<&mut Lane> {
+        let lane = self.lanes.get_mut(session.index())?;
+        lane.belongs_to(session).then_some(lane)
+    }
+
+    /// Opens a session (Engine.IO protocol v4, "Handshake"). The caller sends the open packet,
+    /// which is returned, before anything else.
+    fn open(&mut self, now: Instant, link: Link, taken: Mark) -> (SessionKey, Outgoing) {
+        let mut id = SessionId(self.random.id());
+        while self.ids.contains_key(&id) {
+            id = SessionId(self.random.id());
+        }
+        let upgrades = match link {
+            Link::Polling { .. } if self.config.websocket => r#"["websocket"]"#,
+            _ => "[]",
+        };
+        let open = format!(
+            r#"0{{"sid":"{}","upgrades":{upgrades},{}"#,
+            id.as_str(),
+            self.handshake_tail
+        );
+        let session = self.sessions.insert(
+            taken,
+            Session {
+                id,
+                heartbeat: Heartbeat::Resting { ping_at: now },
+                upgrade: Upgrade::Idle,
+                upgrades: 0,
+                data: None,
+            },
+        );
+        self.rest_heartbeat(now, session);
+        self.ids.insert(id, session);
+        self.place_lane(session, link);
+        (session, Outgoing::text(open.into()))
+    }
+
+    fn place_lane(&mut self, session: SessionKey, link: Link) {
+        let lane = Lane::new(session, link);
+        match self.lanes.get_mut(session.index()) {
+            Some(place) => *place = lane,
+            // Indices are dense: a fresh one is the next.
+            None => self.lanes.push(lane),
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What a client sent, packet by packet, so that the layer above acts between two of them.
+
+use alloc::{boxed::Box, vec};
+use core::iter;
+
+use super::{Attached, Pending, Sessions, Sink, requests};
+use crate::{
+    edge::{BodyRead, Carrier, RequestId, Response, SessionKey, TransportId},
+    engine::{
+        check::{BadRequest, Refusal},
+        codec::{Inbound, Parser},
+        heartbeat::Heartbeat,
+        packet::{DecodeError, Packet},
+        reason::{CloseReason, TransportError},
+        upgrade::Input,
+    },
+    time::Instant,
+};
+
+/// Packets of one message or body on their way through a session.
+#[derive(Debug)]
+pub(crate) struct Delivery<P: Parser> {
+    pub(crate) session: SessionKey,
+    source: Source,
+    packets:
+        iter::Chain<core::option::IntoIter<Packet<P::Payload>>, vec::IntoIter<Packet<P::Payload>>>,
+    broken: Option<DecodeError>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Source {
+    Body(RequestId),
+    Main,
+    Probe,
+}
+
+impl<P: Parser> Delivery<P> {
+    fn new(session: SessionKey, source: Source, inbound: Inbound<P>) -> Self {
+        Self {
+            session,
+            source,
+            packets: inbound.first.into_iter().chain(inbound.rest),
+            broken: inbound.broken,
+        }
+    }
+}
+
+impl<P: Parser> Sessions<P> {
+    /// Begins with the body of a data request; `None` if nobody waits for it any more.
+    pub(crate) fn begin_body(
+        &mut self,
+        now: Instant,
+        request: RequestId,
+        body: BodyRead<P>,
+        out: &mut impl Sink<P>,
+    ) -> Option<Delivery<P>> {
+        let &Pending::Body { session } = self.requests.get(request)? else {
+            return None;
+        };
+        self.run_due(now, session, out);
+        let state = self.sessions.get_mut(session)?;
+        state.data = None;
+        match body {
+            BodyRead::Complete(inbound) => {
+                Some(Delivery::new(session, Source::Body(request), inbound))
+            }
+            BodyRead::TooLarge => {
+                self.respond(request, None, Box::new(Response::empty(413)), out);
+                None
+            }
+        }
+    }
+
+    /// Begins with a message of a WebSocket; `None` if it is forgotten or not yet open.
+    pub(crate) fn begin_message(
+        &mut self,
+        now: Instant,
+        transport: TransportId,
+        inbound: Inbound<P>,
+        out: &mut impl Sink<P>,
+    ) -> Option<Delivery<P>> {
+        let (session, source) = match *self.transports.get(transport)? {
+            Attached::Accepted { .. } => return None,
+            Attached::Main { session } => (session, Source::Main),
+            Attached::Probe { session, .. } => (session, Source::Probe),
+        };
+        self.run_due(now, session, out);
+        Some(Delivery::new(session, source, inbound))
+    }
+
+    /// Handles packets up to the next message and returns that.
+    pub(crate) fn next_message(
+        &mut self,
+        now: Instant,
+        delivery: &mut Delivery<P>,
+        out: &mut impl Sink<P>,
+    ) -> Option<P::Payload> {
+        let session = delivery.session;
+        loop {
+            // Whatever follows the end of a session has no effect.
+            let is_closing = self.lane(session)?.closing.is_some();
+            let packet = delivery.packets.next()?;
+            if delivery.source == Source::Probe {
+                self.on_probe_packet(session, &packet, out);
+                continue;
+            }
+            match packet {
+                Packet::Close => self.close_by_client(session, out),
+                _ if is_closing => {}
+                Packet::Message(message) => return Some(message),
+                Packet::Ping(_) => self.close_now(
+                    session,
+                    CloseReason::TransportError(TransportError::HeartbeatDirection),
+                    out,
+                ),
+                Packet::Pong(_) => self.on_pong(now, session),
+                Packet::Open(_) | Packet::Upgrade | Packet::Noop => {}
+            }
+        }
+    }
+
+    fn on_probe_packet(
+        &mut self,
+        session: SessionKey,
+        packet: &Packet<P::Payload>,
+        out: &mut impl Sink<P>,
+    ) {
+        let input = match packet {
+            Packet::Ping(data) if &**data == "probe" => Input::Probe,
+            Packet::Upgrade => Input::Commit,
+            _ => Input::Stray,
+        };
+        self.step_upgrade(session, input, out);
+    }
+
+    fn on_pong(&mut self, now: Instant, session: SessionKey) {
+        if let Some(state) = self.sessions.get(session)
+            && state.heartbeat.awaits_pong()
+        {
+            self.rest_heartbeat(now, session);
+        }
+    }
+
+    /// Starts the time to the next ping.
+    pub(super) fn rest_heartbeat(&mut self, now: Instant, session: SessionKey) {
+        let ping_at = self.deadlines.pings.arm(now, session);
+        if let Some(state) = self.sessions.get_mut(session) {
+            state.heartbeat = Heartbeat::Resting { ping_at };
+        }
+    }
+
+    /// Ends with a message or body: a broken rule closes, a data request is answered.
+    pub(crate) fn finish(&mut self, delivery: &Delivery<P>, out: &mut impl Sink<P>) {
+        let session = delivery.session;
+        let is_open = self.lane(session).is_some();
+        match (delivery.source, delivery.broken.filter(|_| is_open)) {
+            (Source::Probe, Some(_)) => self.step_upgrade(session, Input::Stray, out),
+            (Source::Main, Some(error)) => {
+                self.close_now(session, CloseReason::ParseError(error), out);
+            }
+            (Source::Body(request), Some(error)) => {
+                self.close_now(session, CloseReason::ParseError(error), out);
+                let refusal = Refusal::BadRequest(BadRequest::MalformedPayload);
+                self.refuse(request, refusal, Carrier::Polling, out);
+            }
+            (Source::Body(request), None) => {
+                self.respond(request, None, Box::new(requests::ok_response()), out);
+            }
+            (Source::Main | Source::Probe, None) => {}
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! HTTP requests: handshakes, polls, and data requests.
+
+use alloc::{boxed::Box, vec};
+
+use bytes::Bytes;
+
+use super::{Attached, Link, Notice, Pending, Sessions, Sink};
+use crate::{
+    edge::{Carrier, End, Output, Request, RequestId, Response, ResponseKind, SessionKey},
+    engine::{
+        check::{BadRequest, Known, Refusal, Wish, check},
+        codec::Parser,
+        outbox::Outgoing,
+        reason::{CloseReason, TransportError},
+        upgrade::Upgrade,
+    },
+    random::SessionId,
+    time::Instant,
+};
+
+impl<P: Parser> Sessions<P> {
+    /// Judges a request and acts on it.
+    pub(crate) fn handle_request(
+        &mut self,
+        now: Instant,
+        head: &Request<'_>,
+        out: &mut impl Sink<P>,
+    ) -> RequestId {
+        let request = self.requests.insert(out.taken(), Pending::Fresh);
+        let (ids, sessions, lanes) = (&self.ids, &self.sessions, &self.lanes);
+        let wish = check(&self.config, head, |sid| {
+            let session = *ids.get(&SessionId::from_wire(sid)?)?;
+            let lane = lanes.get(crate::key::Key::index(session))?;
+            sessions.get(session)?;
+            Some(Known {
+                session,
+                carrier: match lane.link {
+                    Link::WebSocket { .. } => Carrier::WebSocket,
+                    Link::Polling { .. } | Link::Closed => Carrier::Polling,
+                },
+            })
+        });
+        match wish {
+            Ok(wish) => self.grant(now, request, head, wish, out),
+            Err(refusal) => self.refuse(request, refusal, head.carrier, out),
+        }
+        request
+    }
+
+    fn grant(
+        &mut self,
+        now: Instant,
+        request: RequestId,
+        head: &Request<'_>,
+        wish: Wish,
+        out: &mut impl Sink<P>,
+    ) {
+        // What is due for this very session runs first: it may be gone by now.
+        if let Wish::Poll(session) | Wish::Post(session) | Wish::Upgrade(session) = wish {
+            self.run_due(now, session, out);
+            if self.lane(session).is_none() {
+                return self.refuse(request, Refusal::UnknownSession, head.carrier, out);
+            }
+        }
+        match wish {
+            Wish::Open if !self.accepting => self.refuse_unavailable(request, out),
+            Wish::Open if head.carrier == Carrier::WebSocket => {
+                self.accept_transport(now, request, None, out);
+            }
+            Wish::Open => self.open_polling(now, request, out),
+            Wish::Poll(session) => self.on_poll(request, session, out),
+            Wish::Post(session) => self.on_post(request, session, head, out),
+            Wish::Upgrade(session) => self.on_upgrade(now, request, session, out),
+        }
+    }
+
+    fn open_polling(&mut self, now: Instant, request: RequestId, out: &mut impl Sink<P>) {
+        let (session, open) = self.open(now, Link::Polling { poll: None }, out.taken());
+        let response = Response {
+            status: 200,
+            kind: ResponseKind::Handshake,
+            compress: true,
+            content_type: Some("text/plain; charset=UTF-8"),
+            headers: vec![],
+            body: open.frame.payload,
+        };
+        self.respond(request, Some(session), Box::new(response), out);
+        out.notice(Notice::Opened { session, request });
+    }
+
+    /// A poll (Engine.IO reference, "Poll request (GET)").
+    fn on_poll(&mut self, request: RequestId, session: SessionKey, out: &mut impl Sink<P>) {
+        let Some(lane) = self.lane_mut(session) else {
+            return;
+        };
+        if matches!(lane.link, Link::Polling { poll: Some(_) }) {
+            self.close_now(
+                session,
+                CloseReason::TransportError(TransportError::PollOverlap),
+                out,
+            );
+            let overlap = Refusal::BadRequest(BadRequest::Overlap);
+            return self.refuse(request, overlap, Carrier::Polling, out);
+        }
+        lane.link = Link::Polling {
+            poll: Some(request),
+        };
+        if let Some(pending) = self.requests.get_mut(request) {
+            *pending = Pending::Poll { session };
+        }
+        self.flush(session, out);
+        self.settle_poll(session, out);
+    }
+
+    /// Answers a pending poll that must not wait: the session closes, or the client has to pause.
+    pub(super) fn settle_poll(&mut self, session: SessionKey, out: &mut impl Sink<P>) {
+        let pausing = self
+            .sessions
+            .get(session)
+            .is_some_and(|session| session.upgrade.drains_polls());
+        let Some(lane) = self.lane_mut(session) else {
+            return;
+        };
+        let closing = lane.closing;
+        if closing.is_none() && !pausing {
+            return;
+        }
+        let Some(request) = lane.take_poll() else {
+            return;
+        };
+        match closing {
+            Some(closing) => {
+                self.end_poll(request, &["6", "1"], out);
+                self.close_now(session, closing.reason, out);
+            }
+            None => self.end_poll(request, &["6"], out),
+        }
+    }
+
+    /// A data request (Engine.IO reference, "Data request (POST)").
+    fn on_post(
+        &mut self,
+        request: RequestId,
+        session: SessionKey,
+        head: &Request<'_>,
+        out: &mut impl Sink<P>,
+    ) {
+        let Some(state) = self.sessions.get_mut(session) else {
+            return;
+        };
+        let fault = if state.data.is_some() {
+            Some((TransportError::DataOverlap, BadRequest::Overlap))
+        } else if head.headers.get("content-type") == Some(b"application/octet-stream") {
+            Some((TransportError::InvalidContent, BadRequest::ContentType))
+        } else {
+            None
+        };
+        if let Some((error, answer)) = fault {
+            self.close_now(session, CloseReason::TransportError(error), out);
+            return self.refuse(request, Refusal::BadRequest(answer), Carrier::Polling, out);
+        }
+        state.data = Some(request);
+        if let Some(pending) = self.requests.get_mut(request) {
+            *pending = Pending::Body { session };
+        }
+        out.push(Output::ReadBody {
+            request,
+            limit: self.config.max_payload,
+            codec: self.codec(),
+        });
+    }
+
+    /// A WebSocket that wants to take over a session (Engine.IO protocol v4, "Upgrade").
+    fn on_upgrade(
+        &mut self,
+        now: Instant,
+        request: RequestId,
+        session: SessionKey,
+        out: &mut impl Sink<P>,
+    ) {
+        let max = self.config.max_upgrades;
+        let is_closing = self.lane(session).is_none_or(|lane| lane.closing.is_some());
+        let Some(state) = self.sessions.get_mut(session) else {
+            return;
+        };
+        if is_closing || state.upgrade != Upgrade::Idle || state.upgrades >= max {
+            let refusal = Refusal::BadRequest(BadRequest::UpgradeRefused);
+            return self.refuse(request, refusal, Carrier::WebSocket, out);
+        }
+        state.upgrades += 1;
+        self.accept_transport(now, request, Some(session), out);
+    }
+
+    pub(super) fn refuse(
+        &mut self,
+        request: RequestId,
+        refusal: Refusal,
+        carrier: Carrier,
+        out: &mut impl Sink<P>,
+    ) {
+        self.respond(request, None, refusal.response(carrier), out);
+        out.notice(Notice::Refused { request, refusal });
+    }
+
+    fn refuse_unavailable(&mut self, request: RequestId, out: &mut impl Sink<P>) {
+        self.respond(request, None, Box::new(Response::empty(503)), out);
+    }
+
+    /// The caller's last word on a request.
+    pub(crate) fn handle_request_end(
+        &mut self,
+        now: Instant,
+        request: RequestId,
+        end: End,
+        out: &mut impl Sink<P>,
+    ) {
+        let Some(pending) = self.requests.get(request).copied() else {
+            return;
+        };
+        if let Pending::Upgrading { transport } = pending {
+            // The request became a transport: only its transport ends it.
+            if end == End::Gone {
+                self.handle_transport_lost(now, transport, crate::edge::Lost::NotOpened, out);
+            }
+            return;
+        }
+        self.requests.remove(out.queued(), request);
+        match (pending, end) {
+            (
+                Pending::Answered {
+                    carries: Some(session),
+                },
+                End::Gone,
+            )
+            | (Pending::Poll { session }, _) => {
+                if let Some(lane) = self.lane_mut(session)
+                    && lane.link
+                        == (Link::Polling {
+                            poll: Some(request),
+                        })
+                {
+                    lane.take_poll();
+                }
+                let reason = CloseReason::TransportError(TransportError::PollAborted);
+                self.close_now(session, reason, out);
+            }
+            (Pending::Body { session }, _) => {
+                if let Some(state) = self.sessions.get_mut(session) {
+                    state.data = None;
+                }
+                let reason = CloseReason::TransportError(TransportError::DataAborted);
+                self.close_now(session, reason, out);
+            }
+            (Pending::Answered { .. } | Pending::Fresh | Pending::Upgrading { .. }, _) => {}
+        }
+    }
+
+    /// A transport's request has become it, or never will: its name rests.
+    pub(super) fn forget_request(&mut self, request: RequestId, out: &mut impl Sink<P>) {
+        self.requests.remove(out.queued(), request);
+    }
+
+    pub(super) fn accept_transport(
+        &mut self,
+        now: Instant,
+        request: RequestId,
+        session: Option<SessionKey>,
+        out: &mut impl Sink<P>,
+    ) {
+        let by = now + self.config.upgrade_timeout;
+        let accepted = Attached::Accepted {
+            request,
+            session,
+            by,
+        };
+        let transport = self.transports.insert(out.taken(), accepted);
+        if let Some(pending) = self.requests.get_mut(request) {
+            *pending = Pending::Upgrading { transport };
+        }
+        match session {
+            None => _ = self.deadlines.opens.arm(now, transport),
+            Some(session) => {
+                self.deadlines.upgrades.arm(now, session);
+                if let Some(state) = self.sessions.get_mut(session) {
+                    state.upgrade = Upgrade::Attached { transport, by };
+                }
+            }
+        }
+        out.push(Output::OpenTransport {
+            request,
+            transport,
+            headers: vec![],
+            limit: self.config.max_payload,
+            codec: self.codec(),
+        });
+    }
+}
+
+/// The answer to a data request that was processed.
+pub(super) fn ok_response() -> Response {
+    Response {
+        status: 200,
+        kind: ResponseKind::Data,
+        compress: false,
+        content_type: Some("text/html"),
+        headers: vec![],
+        body: Outgoing::fixed("ok").frame.payload,
+    }
+}

@@ -1,0 +1,197 @@
+//! Packets on their way out.
+
+use alloc::{boxed::Box, vec, vec::Vec};
+
+use thiserror::Error;
+
+use super::{Link, Pending, Sessions, Sink};
+use crate::{
+    edge::{Frame, Output, RequestId, Response, ResponseKind, SessionKey},
+    engine::{codec::Parser, outbox::Outgoing, payload, reason::CloseReason},
+};
+
+/// What became of a packet.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Fate {
+    /// It was volatile, and the carrier could not take it at once.
+    Dropped,
+    /// It was handed over or waits.
+    Queued,
+}
+
+/// A packet was refused.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The session is closed or closing.
+    #[error("the session is closed")]
+    Closed,
+    /// Too much waits for the client; the session was closed.
+    #[error("{queued} bytes would wait for the client, at most {limit} may")]
+    QueueFull {
+        /// Bytes that would wait.
+        queued: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The text holds the record separator, U+001E, which long-polling cannot carry (Engine.IO
+    /// protocol v4, "Packet encoding", "HTTP long-polling").
+    #[error("long-polling cannot carry U+001E")]
+    Separator,
+}
+
+impl<P: Parser> Sessions<P> {
+    /// Sends a packet to an open session.
+    pub(crate) fn send(
+        &mut self,
+        session: SessionKey,
+        packet: Outgoing,
+        volatile: bool,
+        out: &mut impl Sink<P>,
+    ) -> Result<Fate, SendError> {
+        let limit = self.config.max_queued;
+        let lane = self.lane_mut(session).ok_or(SendError::Closed)?;
+        if lane.closing.is_some() {
+            return Err(SendError::Closed);
+        }
+        if lane.outbox.is_empty() && lane.is_writable() {
+            self.hand_over(session, packet, out);
+            return Ok(Fate::Queued);
+        }
+        if volatile {
+            return Ok(Fate::Dropped);
+        }
+        let queued = lane.outbox.queued().saturating_add(packet.cost());
+        if queued > limit && !lane.outbox.is_empty() {
+            self.close_now(session, CloseReason::QueueFull { queued, limit }, out);
+            return Err(SendError::QueueFull { queued, limit });
+        }
+        lane.outbox.push(packet);
+        Ok(Fate::Queued)
+    }
+
+    /// Bytes that wait for a session's client.
+    pub(crate) fn queued(&self, session: SessionKey) -> Option<usize> {
+        self.lane(session).map(|lane| lane.outbox.queued())
+    }
+
+    /// Gives one packet to a writable carrier on which nothing waits.
+    fn hand_over(&mut self, session: SessionKey, packet: Outgoing, out: &mut impl Sink<P>) {
+        let Some(lane) = self.lane_mut(session) else {
+            return;
+        };
+        match &mut lane.link {
+            Link::WebSocket { transport, busy } => {
+                let transport = *transport;
+                if let Some(batch) = packet.into_batch() {
+                    *busy = true;
+                    out.push(Output::Transmit { transport, batch });
+                }
+            }
+            Link::Polling { .. } => {
+                lane.outbox.push(packet);
+                self.flush(session, out);
+            }
+            Link::Closed => {}
+        }
+    }
+
+    /// Gives the carrier what waits, if it takes some now, and ends a close that has become
+    /// complete by it.
+    pub(super) fn flush(&mut self, session: SessionKey, out: &mut impl Sink<P>) {
+        let (max_batch, max_poll) = (self.config.max_batch, self.config.max_poll);
+        let Some(lane) = self.lane_mut(session) else {
+            return;
+        };
+        match lane.link {
+            Link::WebSocket {
+                transport,
+                busy: false,
+            } => {
+                if let Some(batch) = lane.outbox.next_batch(max_batch) {
+                    lane.link = Link::WebSocket {
+                        transport,
+                        busy: true,
+                    };
+                    out.push(Output::Transmit { transport, batch });
+                }
+                self.finish_close(session, out);
+            }
+            Link::Polling {
+                poll: Some(request),
+            } if !lane.outbox.is_empty() => {
+                let frames = lane.outbox.next_body(max_poll);
+                self.answer_poll(session, request, frames, out);
+            }
+            Link::Polling { .. } | Link::WebSocket { .. } | Link::Closed => {}
+        }
+    }
+
+    /// Answers the pending poll with packets; a close that waits for it goes along.
+    fn answer_poll(
+        &mut self,
+        session: SessionKey,
+        request: RequestId,
+        mut frames: Vec<Frame>,
+        out: &mut impl Sink<P>,
+    ) {
+        let Some(lane) = self.lane_mut(session) else {
+            return;
+        };
+        lane.take_poll();
+        let ends = lane.closing.filter(|_| lane.outbox.is_empty());
+        if ends.is_some() {
+            frames.push(Outgoing::fixed("1").frame);
+        }
+        self.respond_poll(request, Some(session), &frames, out);
+        if let Some(closing) = ends {
+            self.close_now(session, closing.reason, out);
+        }
+    }
+
+    /// Answers a poll with the constant packet that ends it.
+    pub(super) fn end_poll(
+        &mut self,
+        request: RequestId,
+        packets: &[&'static str],
+        out: &mut impl Sink<P>,
+    ) {
+        let frames: Vec<Frame> = packets
+            .iter()
+            .map(|packet| Outgoing::fixed(packet).frame)
+            .collect();
+        self.respond_poll(request, None, &frames, out);
+    }
+
+    fn respond_poll(
+        &mut self,
+        request: RequestId,
+        carries: Option<SessionKey>,
+        frames: &[Frame],
+        out: &mut impl Sink<P>,
+    ) {
+        let response = Response {
+            status: 200,
+            kind: ResponseKind::Poll,
+            compress: frames.iter().any(|frame| frame.compress),
+            content_type: Some("text/plain; charset=UTF-8"),
+            headers: vec![],
+            body: payload::encode(frames),
+        };
+        self.respond(request, carries, Box::new(response), out);
+    }
+
+    /// Answers a request; `carries` names the session whose packets the answer holds.
+    pub(super) fn respond(
+        &mut self,
+        request: RequestId,
+        carries: Option<SessionKey>,
+        response: Box<Response>,
+        out: &mut impl Sink<P>,
+    ) {
+        if let Some(pending) = self.requests.get_mut(request) {
+            *pending = Pending::Answered { carries };
+        }
+        out.push(Output::Respond { request, response });
+    }
+}

@@ -1,0 +1,137 @@
+//! Deadlines of sessions: what is due runs in proportion to itself, not to how many there are.
+
+use super::{Attached, Sessions, Sink, lane::Closing};
+use crate::{
+    deadlines::earliest,
+    edge::SessionKey,
+    engine::{
+        codec::Parser,
+        heartbeat::{Beat, Heartbeat},
+        outbox::Outgoing,
+        reason::CloseReason,
+        upgrade::Input,
+    },
+    time::Instant,
+};
+
+/// How many due deadlines one call may still run.
+#[derive(Debug)]
+pub(crate) struct Budget(usize);
+
+impl Budget {
+    /// What one call runs at most; more due work shows as a due `poll_timeout`.
+    pub(crate) const fn of_one_call() -> Self {
+        Self(1_024)
+    }
+
+    /// Takes one, if there is one left.
+    pub(crate) fn spend(&mut self) -> bool {
+        let left = self.0 > 0;
+        self.0 = self.0.saturating_sub(1);
+        left
+    }
+}
+
+impl<P: Parser> Sessions<P> {
+    /// When the next deadline is due: early if it counts no more, never late.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let due = &self.deadlines;
+        earliest([
+            due.pings.next(),
+            due.pongs.next(),
+            due.upgrades.next(),
+            due.opens.next(),
+            due.closes.next(),
+        ])
+    }
+
+    /// Runs what is due, within the budget.
+    pub(crate) fn handle_timeout(
+        &mut self,
+        now: Instant,
+        budget: &mut Budget,
+        out: &mut impl Sink<P>,
+    ) {
+        self.trim();
+        while budget.spend() {
+            let due = &mut self.deadlines;
+            let session = due
+                .closes
+                .pop_due(now)
+                .or_else(|| due.upgrades.pop_due(now))
+                .or_else(|| due.pongs.pop_due(now))
+                .or_else(|| due.pings.pop_due(now));
+            if let Some(session) = session {
+                self.run_due(now, session, out);
+            } else if let Some(transport) = self.deadlines.opens.pop_due(now) {
+                if let Some(&Attached::Accepted {
+                    session: None, by, ..
+                }) = self.transports.get(transport)
+                    && by <= now
+                {
+                    self.close_transport(transport, true, out);
+                }
+            } else {
+                break;
+            }
+        }
+    }
+
+    /// Runs whatever is due for one session, so that an input never passes its deadlines.
+    pub(super) fn run_due(&mut self, now: Instant, session: SessionKey, out: &mut impl Sink<P>) {
+        let closing = self.lane(session).and_then(|lane| lane.closing);
+        if let Some(Closing { reason, by }) = closing
+            && by <= now
+        {
+            return self.close_now(session, reason, out);
+        }
+        let Some(state) = self.sessions.get(session) else {
+            return;
+        };
+        let beat = state.heartbeat.due(now);
+        if state.upgrade.is_overdue(now) {
+            self.step_upgrade(session, Input::Stray, out);
+        }
+        match beat {
+            Some(Beat::DeclareGone) => self.close_now(session, CloseReason::PingTimeout, out),
+            Some(Beat::SendPing) => self.ping(now, session, out),
+            None => {}
+        }
+    }
+
+    /// Sends a ping and starts waiting, counted from now whether or not it can leave at once.
+    ///
+    /// A closing session is not pinged, but waits all the same: so it ends.
+    fn ping(&mut self, now: Instant, session: SessionKey, out: &mut impl Sink<P>) {
+        let pong_by = self.deadlines.pongs.arm(now, session);
+        if let Some(state) = self.sessions.get_mut(session) {
+            state.heartbeat = Heartbeat::Waiting { pong_by };
+        }
+        // A refusal has closed the session, or it is closing: nothing is left to do.
+        _ = self.send(session, Outgoing::fixed("2"), false, out);
+    }
+
+    /// Drops entries that no longer count before they outnumber what they belong to.
+    fn trim(&mut self) {
+        let (sessions, due) = (&self.sessions, &mut self.deadlines);
+        let owners = sessions.len();
+        for fifo in [&mut due.pings, &mut due.pongs] {
+            if fifo.is_crowded(owners) {
+                fifo.retain(|at, key| {
+                    sessions
+                        .get(*key)
+                        .is_some_and(|session| session.heartbeat.is_armed_for(at))
+                });
+            }
+        }
+        for fifo in [&mut due.upgrades, &mut due.closes] {
+            if fifo.is_crowded(owners) {
+                fifo.retain(|_, key| sessions.contains(*key));
+            }
+        }
+        let transports = &self.transports;
+        if due.opens.is_crowded(transports.len()) {
+            due.opens.retain(|_, key| transports.contains(*key));
+        }
+    }
+}
