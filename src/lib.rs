@@ -20,4 +20,6 @@ pub mod engine;
 mod key;
 mod outputs;
 mod random;
+mod rooms;
+pub mod socket;
 pub mod time;

@@ -1,6 +1,6 @@
 //! The checks that a request passes before it concerns a session, in the reference's order.
 
-use alloc::{boxed::Box, format, vec};
+use alloc::{format, vec};
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -118,9 +118,9 @@ impl Refusal {
 
     /// The answer to the refused request: JSON over HTTP, plain text to a WebSocket handshake, and
     /// nothing where a request was wrong for what else the session was doing.
-    pub(crate) fn response(self, carrier: Carrier) -> Box<Response> {
+    pub(crate) fn response(self, carrier: Carrier) -> Response {
         if let Self::BadRequest(BadRequest::ContentType | BadRequest::Overlap) = self {
-            return Box::new(Response::empty(400));
+            return Response::empty(400);
         }
         let message = self.message();
         let (content_type, headers, body) = match carrier {
@@ -138,14 +138,14 @@ impl Refusal {
                 Bytes::from_static(message.as_bytes()),
             ),
         };
-        Box::new(Response {
+        Response {
             status: 400,
             kind: ResponseKind::Refused,
             compress: false,
             content_type: Some(content_type),
             headers,
             body,
-        })
+        }
     }
 }
 

@@ -49,10 +49,10 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             path: String::from("/engine.io/"),
-            ping_interval: Duration::from_millis(25_000),
-            ping_timeout: Duration::from_millis(20_000),
-            upgrade_timeout: Duration::from_millis(10_000),
-            close_timeout: Duration::from_millis(30_000),
+            ping_interval: Duration::from_secs(25),
+            ping_timeout: Duration::from_secs(20),
+            upgrade_timeout: Duration::from_secs(10),
+            close_timeout: Duration::from_secs(30),
             max_payload: 1_000_000,
             max_packets: 65_536,
             max_queued: 32 << 20,

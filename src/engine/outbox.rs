@@ -76,8 +76,16 @@ impl Outgoing {
     }
 
     /// It alone, as a batch.
-    pub(crate) fn into_batch(self) -> Option<Batch> {
-        batch_of(self.into_frames())
+    pub(crate) fn into_batch(self) -> Batch {
+        let rest = match self.attachments {
+            // Most packets are one frame: a broadcast goes through here once per recipient.
+            None => Vec::new(),
+            Some(_) => self.clone().into_frames().skip(1).collect(),
+        };
+        Batch {
+            first: self.frame,
+            rest,
+        }
     }
 }
 

@@ -240,8 +240,8 @@ mod tests {
 
     #[test]
     fn a_single_text_is_shared() {
-        let frame = frame(text("hello"));
-        assert_eq!(encode(&[frame.clone()]).as_ptr(), frame.payload.as_ptr());
+        let frames = [frame(text("hello"))];
+        assert_eq!(encode(&frames).as_ptr(), frames[0].payload.as_ptr());
     }
 
     #[test]

@@ -1,22 +1,20 @@
 //! Engine.IO alone: sessions whose messages go to the application as they are.
 
-use alloc::format;
-
-use bytes::Bytes;
-
 use super::{
     check::Refusal,
     codec::{Inbound, Raw},
     config::Config,
     outbox::Outgoing,
+    packet::Packet,
+    payload,
     reason::CloseReason,
     sessions::{Budget, Delivery, Fate, Notice, SendError, Sessions, Sink},
     target,
 };
 use crate::{
     edge::{
-        BodyRead, Carrier, End, Frame, FrameKind, Lost, Machine, Message, Output, Request,
-        RequestId, SessionKey, TransportId,
+        BodyRead, Carrier, End, Frame, Lost, Machine, Message, Output, Request, RequestId,
+        SessionKey, TransportId,
     },
     key::Mark,
     outputs::Outputs,
@@ -107,6 +105,8 @@ pub struct Server {
     sessions: Sessions<Raw>,
     out: Outputs<Event, Raw>,
     now: Instant,
+    // No deadline lies before it, so inputs before it need not look.
+    quiet_until: Instant,
 }
 
 impl Server {
@@ -116,6 +116,7 @@ impl Server {
             sessions: Sessions::new(config, Raw, seed),
             out: Outputs::new(),
             now: Instant::ORIGIN,
+            quiet_until: Instant::ORIGIN,
         }
     }
 
@@ -133,23 +134,20 @@ impl Server {
         message: Message,
     ) -> Result<(), SendError> {
         self.advance(now);
-        let frame = match message {
-            Message::Text(text) => {
-                let on_polling = self.sessions.carrier(session) == Some(Carrier::Polling);
-                if on_polling && memchr::memchr(0x1e, text.as_bytes()).is_some() {
-                    return Err(SendError::Separator);
-                }
-                Outgoing::text(Bytes::from(format!("4{text}"))).frame
-            }
-            Message::Binary(payload) => Frame {
-                kind: FrameKind::Binary,
+        if let Message::Text(text) = &message
+            && self.sessions.carrier(session) == Some(Carrier::Polling)
+            && memchr::memchr(payload::SEPARATOR, text.as_bytes()).is_some()
+        {
+            return Err(SendError::Separator);
+        }
+        let (kind, payload) = Packet::Message(message).encode();
+        let packet = Outgoing {
+            frame: Frame {
+                kind,
                 payload,
                 compress: true,
                 shared: None,
             },
-        };
-        let packet = Outgoing {
-            frame,
             attachments: None,
         };
         match self.sessions.send(session, packet, false, &mut self.out)? {
@@ -182,9 +180,13 @@ impl Server {
 
     fn advance(&mut self, now: Instant) {
         self.now = self.now.max(now);
+        if self.now < self.quiet_until {
+            return;
+        }
         let mut budget = Budget::of_one_call();
         self.sessions
             .handle_timeout(self.now, &mut budget, &mut self.out);
+        self.quiet_until = self.sessions.quiet_until(self.now, None);
     }
 
     fn deliver(&mut self, mut delivery: Delivery<Raw>) {

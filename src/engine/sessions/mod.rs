@@ -13,6 +13,7 @@ mod timeouts;
 mod transports;
 
 use alloc::{format, string::String, vec::Vec};
+use core::time::Duration;
 
 use self::lane::{Lane, Link};
 pub use self::sending::SendError;
@@ -88,6 +89,8 @@ pub(crate) struct Sessions<P> {
     requests: Table<RequestId, Pending>,
     transports: Table<TransportId, Attached>,
     deadlines: Deadlines,
+    // The shortest span of any deadline of constant length, those of the layer above included.
+    shortest_deadline: Duration,
 }
 
 #[derive(Debug)]
@@ -166,6 +169,13 @@ impl<P: Parser> Sessions<P> {
                 opens: Fifo::new(config.upgrade_timeout),
                 closes: Fifo::new(config.close_timeout),
             },
+            shortest_deadline: [
+                config.ping_timeout,
+                config.upgrade_timeout,
+                config.close_timeout,
+            ]
+            .into_iter()
+            .fold(config.ping_interval, Duration::min),
             parser,
             config,
         }

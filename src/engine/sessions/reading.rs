@@ -1,7 +1,7 @@
 //! What a client sent, packet by packet, so that the layer above acts between two of them.
 
-use alloc::{boxed::Box, vec};
-use core::iter;
+use alloc::vec;
+use core::{iter, option};
 
 use super::{Attached, Pending, Sessions, Sink, requests};
 use crate::{
@@ -22,10 +22,11 @@ use crate::{
 pub(crate) struct Delivery<P: Parser> {
     pub(crate) session: SessionKey,
     source: Source,
-    packets:
-        iter::Chain<core::option::IntoIter<Packet<P::Payload>>, vec::IntoIter<Packet<P::Payload>>>,
+    packets: Packets<P::Payload>,
     broken: Option<DecodeError>,
 }
+
+type Packets<M> = iter::Chain<option::IntoIter<Packet<M>>, vec::IntoIter<Packet<M>>>;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Source {
@@ -65,7 +66,7 @@ impl<P: Parser> Sessions<P> {
                 Some(Delivery::new(session, Source::Body(request), inbound))
             }
             BodyRead::TooLarge => {
-                self.respond(request, None, Box::new(Response::empty(413)), out);
+                self.respond(request, None, Response::empty(413), out);
                 None
             }
         }
@@ -164,7 +165,7 @@ impl<P: Parser> Sessions<P> {
                 self.refuse(request, refusal, Carrier::Polling, out);
             }
             (Source::Body(request), None) => {
-                self.respond(request, None, Box::new(requests::ok_response()), out);
+                self.respond(request, None, requests::ok_response(), out);
             }
             (Source::Main | Source::Probe, None) => {}
         }

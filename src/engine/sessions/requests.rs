@@ -1,8 +1,6 @@
 //! HTTP requests: handshakes, polls, and data requests.
 
-use alloc::{boxed::Box, vec};
-
-use bytes::Bytes;
+use alloc::vec;
 
 use super::{Attached, Link, Notice, Pending, Sessions, Sink};
 use crate::{
@@ -84,7 +82,7 @@ impl<P: Parser> Sessions<P> {
             headers: vec![],
             body: open.frame.payload,
         };
-        self.respond(request, Some(session), Box::new(response), out);
+        self.respond(request, Some(session), response, out);
         out.notice(Notice::Opened { session, request });
     }
 
@@ -203,7 +201,7 @@ impl<P: Parser> Sessions<P> {
     }
 
     fn refuse_unavailable(&mut self, request: RequestId, out: &mut impl Sink<P>) {
-        self.respond(request, None, Box::new(Response::empty(503)), out);
+        self.respond(request, None, Response::empty(503), out);
     }
 
     /// The caller's last word on a request.

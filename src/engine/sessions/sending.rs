@@ -55,7 +55,15 @@ impl<P: Parser> Sessions<P> {
             return Err(SendError::Closed);
         }
         if lane.outbox.is_empty() && lane.is_writable() {
-            self.hand_over(session, packet, out);
+            // An idle WebSocket is what a broadcast meets most: nothing else is touched.
+            if let Link::WebSocket { transport, busy } = &mut lane.link {
+                *busy = true;
+                let (transport, batch) = (*transport, packet.into_batch());
+                out.push(Output::Transmit { transport, batch });
+            } else {
+                lane.outbox.push(packet);
+                self.flush(session, out);
+            }
             return Ok(Fate::Queued);
         }
         if volatile {
@@ -73,27 +81,6 @@ impl<P: Parser> Sessions<P> {
     /// Bytes that wait for a session's client.
     pub(crate) fn queued(&self, session: SessionKey) -> Option<usize> {
         self.lane(session).map(|lane| lane.outbox.queued())
-    }
-
-    /// Gives one packet to a writable carrier on which nothing waits.
-    fn hand_over(&mut self, session: SessionKey, packet: Outgoing, out: &mut impl Sink<P>) {
-        let Some(lane) = self.lane_mut(session) else {
-            return;
-        };
-        match &mut lane.link {
-            Link::WebSocket { transport, busy } => {
-                let transport = *transport;
-                if let Some(batch) = packet.into_batch() {
-                    *busy = true;
-                    out.push(Output::Transmit { transport, batch });
-                }
-            }
-            Link::Polling { .. } => {
-                lane.outbox.push(packet);
-                self.flush(session, out);
-            }
-            Link::Closed => {}
-        }
     }
 
     /// Gives the carrier what waits, if it takes some now, and ends a close that has become
@@ -178,7 +165,7 @@ impl<P: Parser> Sessions<P> {
             headers: vec![],
             body: payload::encode(frames),
         };
-        self.respond(request, carries, Box::new(response), out);
+        self.respond(request, carries, response, out);
     }
 
     /// Answers a request; `carries` names the session whose packets the answer holds.
@@ -186,12 +173,13 @@ impl<P: Parser> Sessions<P> {
         &mut self,
         request: RequestId,
         carries: Option<SessionKey>,
-        response: Box<Response>,
+        response: Response,
         out: &mut impl Sink<P>,
     ) {
         if let Some(pending) = self.requests.get_mut(request) {
             *pending = Pending::Answered { carries };
         }
+        let response = Box::new(response);
         out.push(Output::Respond { request, response });
     }
 }

@@ -1,5 +1,7 @@
 //! Deadlines of sessions: what is due runs in proportion to itself, not to how many there are.
 
+use core::time::Duration;
+
 use super::{Attached, Sessions, Sink, lane::Closing};
 use crate::{
     deadlines::earliest,
@@ -13,6 +15,9 @@ use crate::{
     },
     time::Instant,
 };
+
+/// How long inputs may go without a look at deadlines.
+const MAX_QUIET: Duration = Duration::from_secs(1);
 
 /// How many due deadlines one call may still run.
 #[derive(Debug)]
@@ -43,6 +48,21 @@ impl<P: Parser> Sessions<P> {
             due.opens.next(),
             due.closes.next(),
         ])
+    }
+
+    /// Until when no input needs to look for deadlines, after those due at `now` have run.
+    ///
+    /// Deadlines of constant length that are armed from now on cannot be due before the shortest
+    /// of them has passed; whoever arms one of another length must take it into account. The
+    /// bound also makes sure that queues are trimmed while inputs come in.
+    pub(crate) fn quiet_until(&self, now: Instant, others: Option<Instant>) -> Instant {
+        let horizon = now + self.shortest_deadline.min(MAX_QUIET);
+        earliest([self.poll_timeout(), others, Some(horizon)]).unwrap_or(horizon)
+    }
+
+    /// Takes a layer's deadline of constant length into account.
+    pub(crate) fn expect_deadline(&mut self, span: Duration) {
+        self.shortest_deadline = self.shortest_deadline.min(span);
     }
 
     /// Runs what is due, within the budget.

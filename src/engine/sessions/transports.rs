@@ -55,9 +55,8 @@ impl<P: Parser> Sessions<P> {
         if let Some(attached) = self.transports.get_mut(transport) {
             *attached = Attached::Main { session };
         }
-        if let Some(batch) = open.into_batch() {
-            out.push(Output::Transmit { transport, batch });
-        }
+        let batch = open.into_batch();
+        out.push(Output::Transmit { transport, batch });
         out.notice(Notice::Opened { session, request });
     }
 
@@ -163,10 +162,9 @@ impl<P: Parser> Sessions<P> {
         transport: TransportId,
         out: &mut impl Sink<P>,
     ) {
-        if let Some(Attached::Probe { busy, .. }) = self.transports.get_mut(transport)
-            && let Some(batch) = Outgoing::fixed("3probe").into_batch()
-        {
+        if let Some(Attached::Probe { busy, .. }) = self.transports.get_mut(transport) {
             *busy = true;
+            let batch = Outgoing::fixed("3probe").into_batch();
             out.push(Output::Transmit { transport, batch });
         }
         self.settle_poll(session, out);

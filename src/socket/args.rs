@@ -1,0 +1,288 @@
+//! What an event carries: its name and arguments, as they came.
+
+mod binary;
+mod data;
+pub(super) mod source;
+mod transcode;
+mod tray;
+
+use alloc::{boxed::Box, sync::Arc};
+use core::fmt;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use serde::{Deserialize, Serialize, Serializer};
+use thiserror::Error;
+
+pub(super) use self::tray::Tray;
+pub use self::{binary::Binary, data::Data};
+use super::{
+    de::{self, Decoder, List, Reader, Untyped},
+    ser,
+};
+
+/// A half-open range of byte offsets into a received text.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Span {
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+}
+
+impl Span {
+    fn of(self, text: &str) -> &str {
+        text.get(self.start as usize..self.end as usize)
+            .unwrap_or_default()
+    }
+}
+
+/// What the first element of a received array is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Name {
+    /// An answer has no name: the array holds arguments only.
+    None,
+    /// The text in the span is the name: a string without escapes (the span excludes its quotes),
+    /// or a number.
+    Plain(Span),
+    /// A string with escapes, decoded.
+    Escaped(Box<str>),
+}
+
+/// An event's name and arguments, or an answer's arguments, as they came: validated once, decoded
+/// when asked.
+///
+/// A clone shares the buffers. Given where arguments are expected, as in
+/// [`Packet::event`](super::Packet::event), it is forwarded without being decoded.
+///
+/// What peers send is read as follows.
+///
+/// - Surplus arguments are ignored and missing ones are `null`, as in JavaScript. So an argument
+///   that may be missing is an `Option`, and what a server appends for recovery disturbs nobody.
+/// - An attachment is found at any depth. [`Binary`] and `&[u8]` share its buffer; other types,
+///   `Vec<u8>` among them, copy it, and so does `Binary` inside an untagged enum or a flattened
+///   field, which serde buffers.
+/// - A type that takes any value gets bytes for an attachment, except one that cannot hold bytes,
+///   as `serde_json::Value`: it gets the object that stands in the text,
+///   `{"_placeholder":true,"num":0}`. If one call asks for types of both kinds, it fails.
+/// - Half a surrogate pair, which JavaScript strings can hold and Rust's cannot, is U+FFFD.
+/// - A number beyond the range of the type asked for is an error. JavaScript itself has no whole
+///   numbers above 2⁵³, and sends `1` for `1.0`.
+/// - Members of `serde_json::value::RawValue` keep their placeholders as they stand.
+#[derive(Clone)]
+pub struct Args {
+    /// The whole text message that held them.
+    text: ByteString,
+    /// The name; nothing, at the start of the text, for an answer.
+    name: Span,
+    /// The arguments with the commas between them.
+    arguments: Span,
+    /// What few arguments need.
+    extra: Option<Box<Extra>>,
+}
+
+#[derive(Clone)]
+struct Extra {
+    name: Option<Box<str>>,
+    attachments: Option<Arc<[Bytes]>>,
+}
+
+impl Args {
+    /// `text` was checked: `array` spans a valid JSON array in it, no deeper than the limit, and
+    /// each placeholder names one of the attachments.
+    pub(crate) fn new(
+        text: ByteString,
+        array: Span,
+        name: Name,
+        attachments: Option<Arc<[Bytes]>>,
+    ) -> Self {
+        let mut arguments = Span {
+            start: array.start.saturating_add(1),
+            end: array.end.saturating_sub(1),
+        };
+        if name != Name::None {
+            arguments.start += length_of_first(arguments.of(&text));
+        }
+        let (name, escaped) = match name {
+            Name::None => (Span::default(), None),
+            Name::Plain(span) => (span, None),
+            Name::Escaped(name) => (Span::default(), Some(name)),
+        };
+        let extra = (escaped.is_some() || attachments.is_some()).then(|| {
+            Box::new(Extra {
+                name: escaped,
+                attachments,
+            })
+        });
+        Self {
+            text,
+            name,
+            arguments,
+            extra,
+        }
+    }
+
+    /// The event's name; a number is its text. An answer's arguments have none: it is empty.
+    pub fn name(&self) -> &str {
+        let escaped = self.extra.as_ref().and_then(|extra| extra.name.as_deref());
+        escaped.unwrap_or_else(|| self.name.of(&self.text))
+    }
+
+    /// How many arguments there are, the name not counted. Walks the text.
+    pub fn len(&self) -> usize {
+        let mut arguments = Reader::new(self.json());
+        let mut length = 0;
+        while arguments.peek().is_some() && arguments.skip().is_ok() {
+            length += 1;
+            arguments.take(b',');
+        }
+        length
+    }
+
+    /// Whether there are no arguments.
+    pub fn is_empty(&self) -> bool {
+        Reader::new(self.json()).peek().is_none()
+    }
+
+    /// Decodes the arguments: as a tuple, one element for each, or as a list of equal values.
+    ///
+    /// ```
+    /// # use socketio_proto::socket::{Args, ArgsError};
+    /// fn on_move(args: &Args) -> Result<(), ArgsError> {
+    ///     let (room, position): (&str, Option<[f64; 2]>) = args.parse()?;
+    ///     // …
+    ///     # Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When an argument is of another type than asked for, when one is missing that is not an
+    /// `Option`, and when what is asked for is not a list at all.
+    pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, ArgsError> {
+        let decode = |decoder: &mut Decoder<'a>| T::deserialize(List(decoder));
+        Ok(Decoder::attempt(self.json(), self.attachments(), decode)?)
+    }
+
+    /// Decodes one argument, counted from 0. A missing one is `null`.
+    ///
+    /// # Errors
+    ///
+    /// When the argument is of another type, and when it is missing and `T` is not an `Option`.
+    pub fn get<'a, T: Deserialize<'a>>(&'a self, argument: usize) -> Result<T, ArgsError> {
+        let decode = |decoder: &mut Decoder<'a>| decoder.decode_argument(argument);
+        Ok(Decoder::attempt(self.json(), self.attachments(), decode)?)
+    }
+
+    /// The argument with this number, counted from 0, if it is an attachment. Shares the buffer.
+    pub fn binary(&self, argument: usize) -> Option<Binary> {
+        let mut decoder = Decoder::new(self.json(), self.attachments(), Untyped::Bytes);
+        decoder.pass_arguments(argument).ok()?;
+        let attachment = decoder.attachment().ok()??;
+        Some(Binary(attachment.clone()))
+    }
+
+    /// Every attachment, in the order of their numbers in [`json`](Self::json).
+    pub fn attachments(&self) -> &[Bytes] {
+        self.shared_attachments().map_or(&[], |shared| shared)
+    }
+
+    /// The arguments as JSON, with commas between them but without the brackets and the name.
+    ///
+    /// If there are attachments, `{"_placeholder":true,"num":k}` stands for number k.
+    pub fn json(&self) -> &str {
+        self.arguments.of(&self.text)
+    }
+
+    pub(super) fn shared_attachments(&self) -> Option<&Arc<[Bytes]>> {
+        self.extra.as_ref()?.attachments.as_ref()
+    }
+}
+
+/// The length of the first element and the comma behind it.
+fn length_of_first(elements: &str) -> u32 {
+    let mut reader = Reader::new(elements);
+    if reader.skip().is_ok() {
+        reader.take(b',');
+    }
+    // Spans are of 32 bits, so the text between two of them has no more.
+    u32::try_from(reader.at()).unwrap_or_default()
+}
+
+impl fmt::Debug for Args {
+    /// Leaves out the arguments.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Args")
+            .field("name", &self.name())
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A list of the arguments, without the name. This crate's packets take it over as it is, provided
+/// that serde's feature `std` is on; without it the values are written anew. [`Packet::forward`] does
+/// not depend on that.
+///
+/// [`Packet::forward`]: super::Packet::forward
+impl Serialize for Args {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_newtype_struct(ser::ARGS, &transcode::List(self))
+    }
+}
+
+/// Why arguments, or other received data, are not what was asked for.
+///
+/// Messages name what was expected and what kind of value came. They never show the value itself.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum ArgsError {
+    /// An argument is of another type.
+    #[error("argument {argument}: {message}")]
+    Argument {
+        /// Which one, counted from 0.
+        argument: usize,
+        /// What was found and expected; of limited length.
+        message: Box<str>,
+    },
+    /// An argument did not come, and its type does not take `null`.
+    #[error("argument {argument} is missing: {message}")]
+    Missing {
+        /// Which one, counted from 0.
+        argument: usize,
+        /// What was expected; of limited length.
+        message: Box<str>,
+    },
+    /// Arguments are always a list; a single one is asked for as `(T,)`.
+    #[error("arguments are a list: a single one is asked for as a tuple of one")]
+    NotAList,
+    /// A value that is no argument is of another type.
+    #[error("{message}")]
+    Value {
+        /// What was found and expected; of limited length.
+        message: Box<str>,
+    },
+}
+
+impl<'de> Decoder<'de> {
+    /// Passes this many arguments, or all if there are fewer.
+    fn pass_arguments(&mut self, count: usize) -> Result<(), de::Error> {
+        let arguments = self.reader();
+        for _ in 0..count {
+            if arguments.peek().is_none() {
+                break;
+            }
+            arguments.skip()?;
+            arguments.take(b',');
+        }
+        Ok(())
+    }
+
+    fn decode_argument<T: Deserialize<'de>>(&mut self, argument: usize) -> Result<T, de::Error> {
+        self.pass_arguments(argument)?;
+        if self.reader().peek().is_none() {
+            return de::absent().map_err(|error| error.missing(argument));
+        }
+        T::deserialize(self).map_err(|error| error.at(argument))
+    }
+}
+
+#[cfg(test)]
+pub(in crate::socket) mod tests;

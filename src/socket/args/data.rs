@@ -1,0 +1,81 @@
+//! A value outside an argument list.
+
+use core::fmt;
+
+use bytestring::ByteString;
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::{ArgsError, Span, transcode};
+use crate::socket::{
+    de::Decoder,
+    ser::{self, EncodeError},
+};
+
+/// One JSON value outside an argument list: what a client authenticates with, why a server refuses.
+///
+/// It cannot hold binary: only events and answers have attachments (Socket.IO reference, section
+/// 1.7). The default is an empty object. A clone shares the buffer.
+#[derive(Clone)]
+pub struct Data {
+    text: ByteString,
+    value: Span,
+}
+
+impl Data {
+    /// Encodes a value.
+    ///
+    /// # Errors
+    ///
+    /// When the value holds bytes or cannot be JSON for another reason.
+    pub fn new(value: &(impl Serialize + ?Sized)) -> Result<Self, EncodeError> {
+        ser::json(value).map(Self::whole)
+    }
+
+    /// `text` was checked: `span` holds one valid JSON value, no deeper than the limit.
+    pub(crate) fn from_text(text: ByteString, span: Span) -> Self {
+        Self { text, value: span }
+    }
+
+    /// Decodes it.
+    ///
+    /// # Errors
+    ///
+    /// When the value is of another type than asked for.
+    pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, ArgsError> {
+        let decode = |decoder: &mut Decoder<'a>| T::deserialize(decoder);
+        Ok(Decoder::attempt(self.json(), &[], decode)?)
+    }
+
+    /// It as JSON.
+    pub fn json(&self) -> &str {
+        self.value.of(&self.text)
+    }
+
+    fn whole(text: impl Into<ByteString>) -> Self {
+        let text = text.into();
+        let end = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        Self {
+            text,
+            value: Span { start: 0, end },
+        }
+    }
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self::whole(ByteString::from_static("{}"))
+    }
+}
+
+impl fmt::Debug for Data {
+    /// Leaves out the value: it may be a credential.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Data").finish_non_exhaustive()
+    }
+}
+
+impl Serialize for Data {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        transcode::value(self.json(), serializer)
+    }
+}

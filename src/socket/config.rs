@@ -1,0 +1,146 @@
+//! What a Socket.IO server bounds.
+
+use core::time::Duration;
+
+use thiserror::Error;
+
+use super::decode::Limits;
+use crate::engine::{self, ConfigError};
+
+/// The settings of a Socket.IO server, checked once.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub(crate) engine: engine::Config,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) decision_timeout: Duration,
+    pub(crate) max_namespaces: usize,
+    pub(crate) max_acks: usize,
+    pub(crate) limits: Limits,
+}
+
+impl Config {
+    /// Starts from the defaults: those of the reference, under the path `/socket.io/`.
+    pub fn builder() -> ConfigBuilder {
+        ConfigBuilder {
+            engine: engine::Config::builder().path("/socket.io"),
+            connect_timeout: Duration::from_secs(45),
+            decision_timeout: Duration::from_secs(45),
+            max_namespaces: 64,
+            max_acks: 1_024,
+            limits: Limits::default(),
+        }
+    }
+
+    /// The settings of the layer below.
+    pub fn engine(&self) -> &engine::Config {
+        &self.engine
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::builder().build().expect("the defaults can work")
+    }
+}
+
+/// Builds a [`Config`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ConfigBuilder {
+    engine: engine::ConfigBuilder,
+    connect_timeout: Duration,
+    decision_timeout: Duration,
+    max_namespaces: usize,
+    max_acks: usize,
+    limits: Limits,
+}
+
+impl ConfigBuilder {
+    /// Changes settings of the layer below: path, heartbeat, payload size, transports.
+    ///
+    /// ```
+    /// use socketio_proto::socket::Config;
+    /// use std::time::Duration;
+    ///
+    /// let config = Config::builder()
+    ///     .engine(|engine| engine.ping_interval(Duration::from_secs(10)))
+    ///     .build()?;
+    /// # Ok::<_, socketio_proto::engine::ConfigError>(())
+    /// ```
+    pub fn engine(
+        mut self,
+        change: impl FnOnce(engine::ConfigBuilder) -> engine::ConfigBuilder,
+    ) -> Self {
+        self.engine = change(self.engine);
+        self
+    }
+
+    /// How long a connection may be without any namespace, from its opening and again after it
+    /// left the last one; then it closes. Default 45 s.
+    pub fn connect_timeout(mut self, span: Duration) -> Self {
+        self.connect_timeout = span;
+        self
+    }
+
+    /// How long a CONNECT may wait for the application; then it is refused. Default 45 s.
+    pub fn decision_timeout(mut self, span: Duration) -> Self {
+        self.decision_timeout = span;
+        self
+    }
+
+    /// The most namespaces on one connection, waiting ones included; a CONNECT beyond it is
+    /// refused. Default 64.
+    pub fn max_namespaces(mut self, namespaces: usize) -> Self {
+        self.max_namespaces = namespaces;
+        self
+    }
+
+    /// The most answers that may be outstanding for one socket; an emit beyond it fails.
+    /// Default 1 024.
+    pub fn max_acks(mut self, acks: usize) -> Self {
+        self.max_acks = acks;
+        self
+    }
+
+    /// What one received packet may hold; more closes the connection with a parse error.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Checks the settings.
+    ///
+    /// # Errors
+    ///
+    /// Says which setting cannot work.
+    pub fn build(self) -> Result<Config, ConfigError> {
+        Ok(Config {
+            engine: self.engine.build()?,
+            connect_timeout: self.connect_timeout,
+            decision_timeout: self.decision_timeout,
+            max_namespaces: self.max_namespaces,
+            max_acks: self.max_acks,
+            limits: self.limits,
+        })
+    }
+}
+
+/// A namespace name cannot be served.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum NamespaceError {
+    /// The name holds a comma, which ends a name on the wire.
+    #[error("a namespace name holds no comma")]
+    Comma,
+    /// The name holds control characters.
+    #[error("a namespace name holds no control characters")]
+    Control,
+    /// The name is too long.
+    #[error("the namespace name has {len} bytes, at most {limit} may be used")]
+    TooLong {
+        /// The length of the name.
+        len: usize,
+        /// The limit.
+        limit: usize,
+    },
+}

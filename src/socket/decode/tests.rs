@@ -1,0 +1,280 @@
+use alloc::{format, string::ToString, vec};
+
+use super::*;
+
+fn decode_text(text: &str, limits: &Limits) -> Result<Received, DecodeError> {
+    match decode(Message::Text(text.into()), limits)? {
+        Fragment::Packet(received) => Ok(received),
+        Fragment::Attachment(_) => panic!("a text is not an attachment"),
+    }
+}
+
+fn received(text: &str) -> Received {
+    decode_text(text, &Limits::default()).unwrap()
+}
+
+fn error(text: &str) -> DecodeError {
+    decode_text(text, &Limits::default()).unwrap_err()
+}
+
+#[test]
+fn a_header_is_read_in_parts() {
+    use PacketKind::{Ack, Connect, ConnectError, Disconnect, Event};
+
+    for (text, kind, attachments, namespace, id) in [
+        ("0", Connect, 0, "/", None),
+        ("0/", Connect, 0, "/", None),
+        ("0/,", Connect, 0, "/", None),
+        ("0/admin", Connect, 0, "/admin", None),
+        ("0/admin,{}", Connect, 0, "/admin", None),
+        ("0/a?b=c&d/e \"f\",", Connect, 0, "/a?b=c&d/e \"f\"", None),
+        ("0/é😀,", Connect, 0, "/é😀", None),
+        // An id of no meaning.
+        ("012", Connect, 0, "/", Some(12)),
+        ("1/admin,", Disconnect, 0, "/admin", None),
+        ("2[\"a\"]", Event, 0, "/", None),
+        ("20[\"a\"]", Event, 0, "/", Some(0)),
+        ("2007[\"a\"]", Event, 0, "/", Some(7)),
+        ("29007199254740991[\"a\"]", Event, 0, "/", Some(MAX_ACK_ID)),
+        ("2/admin,456[\"a\"]", Event, 0, "/admin", Some(456)),
+        ("3", Ack, 0, "/", None),
+        ("31", Ack, 0, "/", Some(1)),
+        ("3/a,13[]", Ack, 0, "/a", Some(13)),
+        ("4", ConnectError, 0, "/", None),
+        ("4/a,\"x\"", ConnectError, 0, "/a", None),
+        ("50-[\"a\"]", Event, 0, "/", None),
+        ("510-/a,7[\"a\"]", Event, 10, "/a", Some(7)),
+        ("61-", Ack, 1, "/", None),
+        ("61-15[]", Ack, 1, "/", Some(15)),
+    ] {
+        let packet = received(text);
+        assert_eq!(packet.kind(), kind, "{text}");
+        assert_eq!(packet.attachments(), attachments, "{text}");
+        assert_eq!(packet.namespace(), namespace, "{text}");
+        assert_eq!(packet.id(), id, "{text}");
+    }
+}
+
+#[test]
+fn a_header_that_breaks_a_rule_names_it() {
+    for (text, expected) in [
+        ("", DecodeError::Empty),
+        (" ", DecodeError::UnknownType(' ')),
+        ("7", DecodeError::UnknownType('7')),
+        ("/admin,", DecodeError::UnknownType('/')),
+        ("٣", DecodeError::UnknownType('٣')),
+        ("5", DecodeError::IllegalAttachmentCount),
+        ("51", DecodeError::IllegalAttachmentCount),
+        ("5-[\"a\"]", DecodeError::IllegalAttachmentCount),
+        ("501-[\"a\"]", DecodeError::IllegalAttachmentCount),
+        ("500-[\"a\"]", DecodeError::IllegalAttachmentCount),
+        ("5+1-[\"a\"]", DecodeError::IllegalAttachmentCount),
+        ("51.0-[\"a\"]", DecodeError::IllegalAttachmentCount),
+        ("5١-[\"a\"]", DecodeError::IllegalAttachmentCount),
+        (
+            "511-[\"a\"]",
+            DecodeError::TooManyAttachments {
+                announced: 11,
+                limit: 10,
+            },
+        ),
+        (
+            "6999999999999999999999-[]",
+            DecodeError::TooManyAttachments {
+                announced: usize::MAX,
+                limit: 10,
+            },
+        ),
+        (
+            "2/a,9007199254740992[\"a\"]",
+            DecodeError::AckIdTooLarge {
+                offset: 4,
+                limit: MAX_ACK_ID,
+            },
+        ),
+        (
+            "2999999999999999999999[\"a\"]",
+            DecodeError::AckIdTooLarge {
+                offset: 1,
+                limit: MAX_ACK_ID,
+            },
+        ),
+        ("0/a\u{7}b,", DecodeError::IllegalNamespace { offset: 3 }),
+        (
+            "51-/é\n,[\"a\"]",
+            DecodeError::IllegalNamespace { offset: 6 },
+        ),
+        ("0/\u{85}", DecodeError::IllegalNamespace { offset: 2 }),
+    ] {
+        assert_eq!(error(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_payload_that_breaks_a_rule_names_it() {
+    use PacketKind::{Ack, Connect, ConnectError, Disconnect, Event};
+
+    for (text, expected) in [
+        ("0[]", DecodeError::IllegalPayload(Connect)),
+        ("0\"x\"", DecodeError::IllegalPayload(Connect)),
+        ("0null", DecodeError::IllegalPayload(Connect)),
+        ("1{}", DecodeError::IllegalPayload(Disconnect)),
+        ("1x", DecodeError::IllegalPayload(Disconnect)),
+        ("2{}", DecodeError::IllegalPayload(Event)),
+        ("2\"a\"", DecodeError::IllegalPayload(Event)),
+        ("31{}", DecodeError::IllegalPayload(Ack)),
+        ("31null", DecodeError::IllegalPayload(Ack)),
+        ("4[]", DecodeError::IllegalPayload(ConnectError)),
+        ("4true", DecodeError::IllegalPayload(ConnectError)),
+        ("2", DecodeError::MissingPayload),
+        ("212", DecodeError::MissingPayload),
+        ("2/a[\"b\"]", DecodeError::MissingPayload),
+        ("51-", DecodeError::MissingPayload),
+        ("2[]", DecodeError::IllegalEventName),
+        ("2[ ]", DecodeError::IllegalEventName),
+        ("2[true]", DecodeError::IllegalEventName),
+        ("2[null]", DecodeError::IllegalEventName),
+        ("2[[\"a\"]]", DecodeError::IllegalEventName),
+        ("2[{}]", DecodeError::IllegalEventName),
+        ("2[\"disconnecting\"]", DecodeError::ReservedEventName),
+        ("2[\"c\\u006fnnect\"]", DecodeError::ReservedEventName),
+        ("0,", DecodeError::InvalidJson { offset: 1 }),
+        ("0/a?b=1,2,", DecodeError::InvalidJson { offset: 9 }),
+        ("2 [\"a\"]", DecodeError::InvalidJson { offset: 1 }),
+        ("212 [\"a\"]", DecodeError::InvalidJson { offset: 3 }),
+        ("2-1[\"a\"]", DecodeError::InvalidJson { offset: 3 }),
+        ("30-1[]", DecodeError::InvalidJson { offset: 4 }),
+        ("2/é,[\"a\",]", DecodeError::InvalidJson { offset: 10 }),
+        (
+            "52-[1,{\"_placeholder\":true,\"num\":2}]",
+            DecodeError::IllegalAttachment {
+                attachments: 2,
+                offset: 35,
+            },
+        ),
+    ] {
+        assert_eq!(error(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_limit_is_exact() {
+    let limits = Limits {
+        max_attachments: 2,
+        max_depth: 3,
+        max_namespace: 5,
+    };
+    for text in ["62-[]", "2[1,[[]]]", "0/éab"] {
+        assert!(decode_text(text, &limits).is_ok(), "{text}");
+    }
+    for (text, expected) in [
+        (
+            "63-[]",
+            DecodeError::TooManyAttachments {
+                announced: 3,
+                limit: 2,
+            },
+        ),
+        (
+            "2[1,[[{}]]]",
+            DecodeError::TooDeep {
+                limit: 3,
+                offset: 6,
+            },
+        ),
+        ("0/éabc", DecodeError::NamespaceTooLong { len: 6, limit: 5 }),
+    ] {
+        assert_eq!(decode_text(text, &limits), Err(expected), "{text}");
+    }
+}
+
+#[test]
+fn a_name_is_a_string_or_the_text_of_a_number() {
+    for (text, name) in [
+        ("2[\"a\"]", "a"),
+        ("2[ \"é😀\" ,1]", "é😀"),
+        ("2[\"\"]", ""),
+        ("2[\"\\u0061\\n\"]", "a\n"),
+        ("2[\"\\ud800\"]", "\u{fffd}"),
+        ("2[-1.5e0,\"a\"]", "-1.5e0"),
+        ("2[7]", "7"),
+        ("2/a,7[\"Connect\"]", "Connect"),
+        ("51-[\"a\"]", "a"),
+    ] {
+        assert_eq!(received(text).into_args(None).name(), name, "{text}");
+    }
+}
+
+#[test]
+fn arguments_are_what_follows_the_name_and_share_the_text() {
+    for (text, json) in [
+        ("2[\"a\",1,{\"b\":[]}]\n", "1,{\"b\":[]}"),
+        ("2[\"a\"]", ""),
+        ("37[1,2] ", "1,2"),
+        ("37", ""),
+        ("3", ""),
+        // What has no arguments.
+        ("0{}", ""),
+    ] {
+        assert_eq!(received(text).into_args(None).json(), json, "{text}");
+    }
+    let text = ByteString::from("2[\"a\",\"b\"]");
+    let start = text.as_bytes().as_ptr();
+    let packet = Received::decode(text, &Limits::default()).unwrap();
+    let args = packet.into_args(None);
+    assert_eq!(args.json().as_ptr(), start.wrapping_add(6));
+}
+
+#[test]
+fn data_is_the_payload_of_a_connect_or_its_refusal() {
+    for (text, json) in [
+        ("0", None),
+        ("0{\"a\":1} ", Some("{\"a\":1}")),
+        ("4/a,\"x\"", Some("\"x\"")),
+        ("4", None),
+        ("1", None),
+        ("2[\"a\"]", None),
+    ] {
+        let data = received(text).into_data();
+        assert_eq!(data.as_ref().map(Data::json), json, "{text}");
+    }
+}
+
+#[test]
+fn a_binary_message_is_an_attachment_without_a_copy() {
+    let bytes = Bytes::from(vec![1, 2, 3]);
+    let fragment = Json::default().parse(Message::Binary(bytes.clone()));
+    let Ok(Fragment::Attachment(attachment)) = fragment else {
+        panic!("{fragment:?}");
+    };
+    assert_eq!(attachment.as_ptr(), bytes.as_ptr());
+}
+
+#[test]
+fn every_prefix_of_a_packet_is_read_or_refused() {
+    for text in [
+        "0/admin?a=é,{\"token\":\"1\\u00e9\"}",
+        "1/admin,",
+        "2/é,12[\"a\\n\",[1.5e3,{}],null]",
+        "3/a,9007199254740992[]",
+        "4/a,{\"message\":\"x\"}",
+        "510-/a,1[\"a\",{\"_placeholder\":true,\"num\":9}]",
+    ] {
+        for (end, _) in text.char_indices() {
+            if let Ok(packet) = decode_text(&text[..end], &Limits::default()) {
+                let _ = (packet.clone().into_args(None), packet.into_data());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_payload_is_not_printed() {
+    let printed = format!("{:?}", received("0/a,{\"token\":\"secret\"}"));
+    assert_eq!(
+        printed,
+        "Received { kind: Connect, attachments: 0, namespace: \"/a\", id: None, .. }"
+    );
+    let error = DecodeError::IllegalPayload(PacketKind::ConnectError);
+    assert_eq!(error.to_string(), "illegal payload of CONNECT_ERROR");
+}

@@ -1,0 +1,273 @@
+//! Packets on the way out.
+//!
+//! The text of a packet is the Engine.IO message type, the Socket.IO header and the JSON (Socket.IO
+//! reference, section 1.2). The JSON is written first, by the application's thread and outside of
+//! any lock; room is left before it, and the header is put there when the machine knows it.
+
+use alloc::{string::String, sync::Arc, vec::Vec};
+use bytes::{Buf as _, Bytes};
+use serde::Serialize;
+
+use super::{
+    args::{Args, Data},
+    ser::{EncodeError, Encoded, Encoder, List, push_quoted},
+};
+
+/// What stands in the place of the header until then: room for `451-`, a namespace of up to 17 bytes,
+/// its comma and an id of up to ten digits.
+const ROOM: &str = "                                ";
+const HEADROOM: usize = ROOM.len();
+/// Room for what most events take, an offset for recovery included.
+const BODY: usize = 96;
+
+/// Spare room of a finished text that is not worth giving back.
+const SPARE: usize = 128;
+
+/// Names that endpoints use for themselves (Socket.IO reference, section 1.4).
+const RESERVED: [&str; 6] = [
+    "connect",
+    "connect_error",
+    "disconnect",
+    "disconnecting",
+    "newListener",
+    "removeListener",
+];
+
+/// Whether endpoints use an event's name for themselves.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name)
+}
+
+/// An event or an answer, encoded once and outside of any lock.
+///
+/// Arguments are a tuple, one element for each, or a list of equal values; a single value is
+/// `(value,)` and none is `()`. Bytes at any depth become attachments: those of
+/// [`Binary`](super::Binary) are shared, other types' are copied once. Received [`Args`] are
+/// forwarded as they came.
+///
+/// It is sent by value, so that its buffer is finished in place; a clone copies the buffer.
+///
+/// As with every implementation of the protocol, an object that the application made itself with a
+/// member `_placeholder` of `true` cannot be told from an attachment by the receiver, if the packet
+/// has attachments.
+#[derive(Clone, Debug)]
+pub struct Packet {
+    kind: Kind,
+    /// Behind [`HEADROOM`] bytes the arguments as a JSON array, an event's name before them.
+    text: String,
+    attachments: Option<Arc<[Bytes]>>,
+}
+
+/// What decides the type digit, together with the attachments.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Kind {
+    Event,
+    Reply,
+}
+
+/// A finished packet: a text message, and a binary message for each attachment.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Sealed {
+    /// The message with its Engine.IO type, valid UTF-8.
+    pub(crate) text: Bytes,
+    pub(crate) attachments: Option<Arc<[Bytes]>>,
+}
+
+impl Packet {
+    /// Encodes an event.
+    ///
+    /// ```
+    /// # use socketio_proto::socket::{Binary, EncodeError, Packet};
+    /// # fn example(image: Binary) -> Result<(), EncodeError> {
+    /// Packet::event("ready", &())?;
+    /// Packet::event("chat", &("hello",))?;
+    /// Packet::event("picture", &("cat.png", image))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the name is reserved, and when the arguments are no list, nest too deep, have too many
+    /// attachments or cannot be JSON.
+    pub fn event(name: &str, args: &(impl Serialize + ?Sized)) -> Result<Self, EncodeError> {
+        Self::encode(Kind::Event, begin_event(name)?, |list| args.serialize(list))
+    }
+
+    /// Gives received arguments to an event, without decoding them.
+    ///
+    /// # Errors
+    ///
+    /// When the name is reserved, and when more attachments came than may be sent.
+    pub fn forward(name: &str, args: &Args) -> Result<Self, EncodeError> {
+        Self::encode(Kind::Event, begin_event(name)?, |list| list.forward(args))
+    }
+
+    /// Encodes the answer to an event.
+    ///
+    /// # Errors
+    ///
+    /// When the arguments are no list, nest too deep, have too many attachments or cannot be JSON.
+    pub fn reply(args: &(impl Serialize + ?Sized)) -> Result<Self, EncodeError> {
+        Self::encode(Kind::Reply, begin(), |list| args.serialize(list))
+    }
+
+    /// Answers an event with received arguments, without decoding them.
+    ///
+    /// # Errors
+    ///
+    /// When more attachments came than may be sent.
+    pub fn reply_forward(args: &Args) -> Result<Self, EncodeError> {
+        Self::encode(Kind::Reply, begin(), |list| list.forward(args))
+    }
+
+    /// How many bytes the name, the arguments and the attachments take.
+    pub fn size(&self) -> usize {
+        let attachments = self.attachments.as_deref().unwrap_or_default();
+        let attached: usize = attachments.iter().map(Bytes::len).sum();
+        self.text.len().saturating_sub(HEADROOM) + attached
+    }
+
+    /// Appends an argument, as servers with recovery do it with an event's offset (Socket.IO
+    /// reference, section 5.2).
+    pub(crate) fn push_argument(&mut self, argument: &str) {
+        self.text.pop();
+        if !self.text.ends_with('[') {
+            self.text.push(',');
+        }
+        push_quoted(&mut self.text, argument);
+        self.text.push(']');
+    }
+
+    /// Puts the header before the arguments, in place if it fits there.
+    ///
+    /// The namespace is one of ours: it begins with a slash and has no comma. An answer needs an
+    /// id, an event that awaits no answer has none.
+    pub(crate) fn seal(self, namespace: &str, ack: Option<u64>) -> Sealed {
+        let (namespace, comma) = spelled(namespace);
+        let (mut count, mut id) = (itoa::Buffer::new(), itoa::Buffer::new());
+        let id = ack.map_or("", |ack| id.format(ack));
+        let text = self.text.into_bytes();
+        let text = match (&self.attachments, self.kind) {
+            (None, Kind::Event) => prepend(&["42", namespace, comma, id], text),
+            (None, Kind::Reply) => prepend(&["43", namespace, comma, id], text),
+            (Some(attachments), kind) => {
+                let kind = match kind {
+                    Kind::Event => "45",
+                    Kind::Reply => "46",
+                };
+                let count = count.format(attachments.len());
+                prepend(&[kind, count, "-", namespace, comma, id], text)
+            }
+        };
+        Sealed {
+            text,
+            attachments: self.attachments,
+        }
+    }
+
+    fn encode(
+        kind: Kind,
+        mut encoder: Encoder,
+        write: impl FnOnce(List<'_>) -> Result<(), EncodeError>,
+    ) -> Result<Self, EncodeError> {
+        write(List {
+            encoder: &mut encoder,
+            named: kind == Kind::Event,
+        })?;
+        let Encoded { text, attachments } = encoder.finish()?;
+        Ok(Self {
+            kind,
+            text,
+            attachments,
+        })
+    }
+}
+
+/// The answer to a CONNECT that was accepted (Socket.IO reference, section 1.7).
+pub(crate) fn connect_answer(namespace: &str, sid: &str) -> Bytes {
+    let mut text = control("40", namespace, sid.len() + 10);
+    text.push_str("{\"sid\":");
+    push_quoted(&mut text, sid);
+    text.push('}');
+    text.into()
+}
+
+/// The answer to a CONNECT that was refused (Socket.IO reference, section 3.7).
+pub(crate) fn connect_error(namespace: &str, message: &str, data: Option<&Data>) -> Bytes {
+    let json = data.map_or("", Data::json);
+    let mut text = control("44", namespace, message.len() + json.len() + 24);
+    text.push_str("{\"message\":");
+    push_quoted(&mut text, message);
+    if data.is_some() {
+        text.push_str(",\"data\":");
+        text.push_str(json);
+    }
+    text.push('}');
+    text.into()
+}
+
+/// The end of a namespace's connection.
+pub(crate) fn disconnect(namespace: &str) -> Bytes {
+    control("41", namespace, 0).into()
+}
+
+/// The beginning of a packet, with room for more.
+fn control(kind: &str, namespace: &str, more: usize) -> String {
+    let (namespace, comma) = spelled(namespace);
+    let mut text = String::with_capacity(kind.len() + namespace.len() + comma.len() + more);
+    for piece in [kind, namespace, comma] {
+        text.push_str(piece);
+    }
+    text
+}
+
+/// A namespace and what ends it, as they stand in a header: the main one is left out.
+fn spelled(namespace: &str) -> (&str, &str) {
+    if namespace == "/" {
+        return ("", "");
+    }
+    (namespace, ",")
+}
+
+fn begin() -> Encoder {
+    let mut text = String::with_capacity(HEADROOM + BODY);
+    text.push_str(ROOM);
+    text.push('[');
+    Encoder::of_arguments(text)
+}
+
+fn begin_event(name: &str) -> Result<Encoder, EncodeError> {
+    if is_reserved(name) {
+        return Err(EncodeError::ReservedName);
+    }
+    Ok(begin().with_name(name))
+}
+
+/// Writes the header into the headroom. A header that is too long for it costs a copy.
+fn prepend(header: &[&str], mut text: Vec<u8>) -> Bytes {
+    let length = header.iter().map(|piece| piece.len()).sum();
+    let start = HEADROOM.checked_sub(length);
+    let room = start.and_then(|start| Some((start, text.get_mut(start..HEADROOM)?)));
+    let Some((start, room)) = room else {
+        let body = text.get(HEADROOM..).unwrap_or_default();
+        let mut whole = Vec::with_capacity(length + body.len());
+        whole.extend(header.iter().flat_map(|piece| piece.bytes()));
+        whole.extend_from_slice(body);
+        return whole.into();
+    };
+    let header = header.iter().flat_map(|piece| piece.bytes());
+    for (place, byte) in room.iter_mut().zip(header) {
+        *place = byte;
+    }
+    // It may wait in a queue.
+    if text.capacity() - text.len() > SPARE {
+        text.shrink_to_fit();
+    }
+    let mut text = Bytes::from(text);
+    text.advance(start);
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,29 @@
+//! Socket.IO: namespaces, events, acknowledgements and rooms over Engine.IO.
+//!
+//! [`Server`] is a whole Socket.IO server as one state machine. [`Packet`] is an event on its way
+//! out, [`Args`] are the arguments of one that came in.
+
+mod acks;
+mod args;
+mod attachments;
+mod config;
+mod de;
+mod decode;
+mod encode;
+mod event;
+mod json;
+mod ser;
+mod server;
+
+pub use self::{
+    args::{Args, ArgsError, Binary, Data},
+    config::{Config, ConfigBuilder, NamespaceError},
+    decode::{DecodeError, Fragment, Json, Limits, PacketKind, Received},
+    encode::Packet,
+    event::{
+        AckKey, AckOutcome, Connecting, DisconnectReason, EmitError, Event, NamespaceKey, Options,
+        PendingKey, ReplyToken, Sent, SocketId, SocketKey, Stale, To, Violation, Wait, Withdrawal,
+    },
+    ser::EncodeError,
+    server::Server,
+};

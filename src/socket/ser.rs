@@ -1,0 +1,411 @@
+//! From the application's types to JSON text and attachments.
+//!
+//! It is a serializer of its own, because bytes at any depth become attachments (Socket.IO
+//! reference, section 1.7) and because the text goes straight into the packet's buffer. The JSON is
+//! that of `JSON.stringify` (section 1.8), except that whole numbers keep all their digits: above
+//! 2⁵³ a peer in JavaScript reads the nearest number it has.
+
+mod ask;
+mod compound;
+mod key;
+mod list;
+mod raw;
+mod refuse;
+mod text;
+
+use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
+use core::fmt;
+
+use bytes::Bytes;
+use serde::{
+    Serialize, Serializer,
+    ser::{self, SerializeMap as _},
+};
+use thiserror::Error;
+
+use self::{ask::ask, compound::Compound, text::Quoted};
+use super::{
+    args::Args,
+    de::{BINARY, NUMBER, RAW_VALUE, bounded},
+};
+
+pub(in crate::socket) use self::{list::List, text::push_quoted};
+
+/// The name under which [`Args`] offers itself whole.
+pub(in crate::socket) const ARGS: &str = "$socketio_proto::Args";
+
+/// How deep arrays and objects may nest, the list of arguments counted: as deep as peers of this
+/// crate read by default.
+pub(in crate::socket) const MAX_DEPTH: usize = 128;
+/// How many attachments a packet may have: with more, a receiver with default settings closes the
+/// connection (Socket.IO reference, section 1.7).
+pub(in crate::socket) const MAX_ATTACHMENTS: usize = 10;
+
+/// Why a value cannot be sent.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// Bytes where a packet cannot have attachments.
+    #[error("binary outside of an event or an answer")]
+    BinaryInData,
+    /// The value's own serialization failed.
+    #[error("{0}")]
+    Custom(
+        /// What it says, of limited length.
+        Box<str>,
+    ),
+    /// A map has a key that cannot be a member's name.
+    #[error("a map's key is neither a string nor a number")]
+    KeyNotString,
+    /// Arguments are always a list; a single one is given as `(value,)`.
+    #[error("arguments are a list: a single one is given as a tuple of one")]
+    NotArguments,
+    /// Endpoints use the event's name for themselves, and refuse it when it comes in (Socket.IO
+    /// reference, section 1.4).
+    #[error("a reserved event name")]
+    ReservedName,
+    /// Lists and objects nest too deep.
+    #[error("nested deeper than {limit} levels")]
+    TooDeep {
+        /// How deep they may, the list of arguments counted.
+        limit: usize,
+    },
+    /// More attachments than receivers allow.
+    #[error("{seen} attachments, at most {limit} allowed")]
+    TooManyAttachments {
+        /// How many are allowed.
+        limit: usize,
+        /// How many there are.
+        seen: usize,
+    },
+}
+
+impl ser::Error for EncodeError {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::Custom(bounded(&message))
+    }
+}
+
+/// Encodes one value that cannot have attachments.
+pub(in crate::socket) fn json(value: &(impl Serialize + ?Sized)) -> Result<String, EncodeError> {
+    let mut encoder = Encoder::new(String::with_capacity(64), Attachments::Refused);
+    value.serialize(&mut encoder)?;
+    Ok(encoder.text)
+}
+
+/// Where bytes go.
+#[derive(Debug)]
+enum Attachments {
+    Collected {
+        /// No more than are allowed.
+        bytes: Vec<Bytes>,
+        seen: usize,
+    },
+    /// All of them come from received arguments, and so do their numbers in the text.
+    Forwarded(Arc<[Bytes]>),
+    Refused,
+}
+
+/// What an encoder has written.
+#[derive(Debug)]
+pub(in crate::socket) struct Encoded {
+    pub(in crate::socket) text: String,
+    pub(in crate::socket) attachments: Option<Arc<[Bytes]>>,
+}
+
+/// Writes values one after the other.
+#[derive(Debug)]
+pub(in crate::socket) struct Encoder {
+    text: String,
+    depth: usize,
+    attachments: Attachments,
+}
+
+impl Encoder {
+    /// Appends arguments to a text.
+    pub(in crate::socket) fn of_arguments(text: String) -> Self {
+        let (bytes, seen) = (Vec::new(), 0);
+        Self::new(text, Attachments::Collected { bytes, seen })
+    }
+
+    fn new(text: String, attachments: Attachments) -> Self {
+        Self {
+            text,
+            depth: 0,
+            attachments,
+        }
+    }
+
+    /// Begins the list with an event's name.
+    pub(in crate::socket) fn with_name(mut self, name: &str) -> Self {
+        push_quoted(&mut self.text, name);
+        self
+    }
+
+    /// Appends received arguments as they came, in place of any others.
+    fn forward(&mut self, args: &Args) -> Result<(), EncodeError> {
+        check_attachments(args.attachments().len())?;
+        self.text.push_str(args.json());
+        if let Some(attachments) = args.shared_attachments() {
+            self.attachments = Attachments::Forwarded(Arc::clone(attachments));
+        }
+        Ok(())
+    }
+
+    pub(in crate::socket) fn finish(self) -> Result<Encoded, EncodeError> {
+        let attachments = match self.attachments {
+            Attachments::Collected { seen: 0, .. } | Attachments::Refused => None,
+            Attachments::Collected { bytes, seen } => {
+                check_attachments(seen)?;
+                Some(bytes.into())
+            }
+            Attachments::Forwarded(attachments) => Some(attachments),
+        };
+        let text = self.text;
+        Ok(Encoded { text, attachments })
+    }
+
+    /// Puts a placeholder into the text: `{"_placeholder":true,"num":0}`.
+    fn attach(&mut self, attachment: Bytes) -> Result<(), EncodeError> {
+        self.enter()?;
+        let Attachments::Collected { bytes, seen } = &mut self.attachments else {
+            return Err(EncodeError::BinaryInData);
+        };
+        self.text.push_str(r#"{"_placeholder":true,"num":"#);
+        self.text.push_str(itoa::Buffer::new().format(*seen));
+        self.text.push('}');
+        if *seen < MAX_ATTACHMENTS {
+            bytes.push(attachment);
+        }
+        *seen += 1;
+        self.leave();
+        Ok(())
+    }
+
+    fn enter(&mut self) -> Result<(), EncodeError> {
+        self.check_depth(1)?;
+        self.depth += 1;
+        Ok(())
+    }
+
+    fn leave(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+    }
+
+    /// Whether a value that nests this deep has room here.
+    fn check_depth(&self, nested: usize) -> Result<(), EncodeError> {
+        let limit = MAX_DEPTH;
+        if self.depth + nested > limit {
+            return Err(EncodeError::TooDeep { limit });
+        }
+        Ok(())
+    }
+
+    fn open(
+        &mut self,
+        bracket: &'static str,
+        close: &'static str,
+    ) -> Result<Compound<'_>, EncodeError> {
+        self.enter()?;
+        self.text.push_str(bracket);
+        Ok(Compound::new(self, close))
+    }
+
+    /// A variant with content: `{"name":` and the beginning of the content.
+    fn open_variant(
+        &mut self,
+        name: &str,
+        bracket: &'static str,
+        close: &'static str,
+    ) -> Result<Compound<'_>, EncodeError> {
+        self.check_depth(2)?;
+        self.text.push('{');
+        push_quoted(&mut self.text, name);
+        self.text.push(':');
+        // The variant's own braces count too, which leaving takes back with the content's.
+        self.depth += 1;
+        let variant = self.open(bracket, close)?;
+        Ok(variant.of_two_levels())
+    }
+}
+
+fn check_attachments(seen: usize) -> Result<(), EncodeError> {
+    let limit = MAX_ATTACHMENTS;
+    if seen > limit {
+        return Err(EncodeError::TooManyAttachments { limit, seen });
+    }
+    Ok(())
+}
+
+macro_rules! whole_numbers {
+    ($($method:ident: $type:ty)*) => {$(
+        fn $method(self, number: $type) -> Result<(), EncodeError> {
+            self.text.push_str(itoa::Buffer::new().format(number));
+            Ok(())
+        }
+    )*};
+}
+
+macro_rules! fractional_numbers {
+    ($($method:ident: $type:ty)*) => {$(
+        /// The shortest text that reads as the same number. What JSON has no text for is `null`.
+        fn $method(self, number: $type) -> Result<(), EncodeError> {
+            if !number.is_finite() {
+                return self.serialize_unit();
+            }
+            let mut buffer = zmij::Buffer::new();
+            let text = buffer.format_finite(number);
+            // As in JavaScript, 1.0 is `1` and -0.0 is `0`.
+            let text = text.strip_suffix(".0").unwrap_or(text);
+            self.text.push_str(if text == "-0" { "0" } else { text });
+            Ok(())
+        }
+    )*};
+}
+
+impl<'a> Serializer for &'a mut Encoder {
+    type Ok = ();
+    type Error = EncodeError;
+    type SerializeMap = Compound<'a>;
+    type SerializeSeq = Compound<'a>;
+    type SerializeStruct = Compound<'a>;
+    type SerializeStructVariant = Compound<'a>;
+    type SerializeTuple = Compound<'a>;
+    type SerializeTupleStruct = Compound<'a>;
+    type SerializeTupleVariant = Compound<'a>;
+
+    fn serialize_bool(self, value: bool) -> Result<(), EncodeError> {
+        self.text.push_str(if value { "true" } else { "false" });
+        Ok(())
+    }
+
+    whole_numbers! {
+        serialize_i8: i8 serialize_i16: i16 serialize_i32: i32 serialize_i64: i64
+        serialize_u8: u8 serialize_u16: u16 serialize_u32: u32 serialize_u64: u64
+        serialize_i128: i128 serialize_u128: u128
+    }
+
+    fractional_numbers! { serialize_f32: f32 serialize_f64: f64 }
+
+    fn serialize_char(self, value: char) -> Result<(), EncodeError> {
+        self.serialize_str(value.encode_utf8(&mut [0; 4]))
+    }
+
+    fn serialize_str(self, value: &str) -> Result<(), EncodeError> {
+        push_quoted(&mut self.text, value);
+        Ok(())
+    }
+
+    /// Bytes of types other than [`Binary`](crate::socket::Binary) are copied, once.
+    fn serialize_bytes(self, value: &[u8]) -> Result<(), EncodeError> {
+        self.attach(Bytes::copy_from_slice(value))
+    }
+
+    fn serialize_none(self) -> Result<(), EncodeError> {
+        self.serialize_unit()
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), EncodeError> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<(), EncodeError> {
+        self.text.push_str("null");
+        Ok(())
+    }
+
+    fn serialize_unit_struct(self, _name: &'static str) -> Result<(), EncodeError> {
+        self.serialize_unit()
+    }
+
+    fn serialize_unit_variant(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+    ) -> Result<(), EncodeError> {
+        self.serialize_str(variant)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), EncodeError> {
+        match (name == BINARY).then(|| ask(value)).flatten() {
+            Some(attachment) => self.attach(attachment),
+            None => value.serialize(self),
+        }
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<(), EncodeError> {
+        let mut object = self.open("{", "}")?;
+        object.serialize_entry(variant, value)?;
+        object.close();
+        Ok(())
+    }
+
+    fn serialize_seq(self, _length: Option<usize>) -> Result<Compound<'a>, EncodeError> {
+        self.open("[", "]")
+    }
+
+    fn serialize_tuple(self, _length: usize) -> Result<Compound<'a>, EncodeError> {
+        self.open("[", "]")
+    }
+
+    fn serialize_tuple_struct(
+        self,
+        _name: &'static str,
+        _length: usize,
+    ) -> Result<Compound<'a>, EncodeError> {
+        self.open("[", "]")
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+        _length: usize,
+    ) -> Result<Compound<'a>, EncodeError> {
+        self.open_variant(variant, "[", "]}")
+    }
+
+    fn serialize_map(self, _length: Option<usize>) -> Result<Compound<'a>, EncodeError> {
+        self.open("{", "}")
+    }
+
+    fn serialize_struct(
+        self,
+        name: &'static str,
+        _length: usize,
+    ) -> Result<Compound<'a>, EncodeError> {
+        if name == NUMBER || name == RAW_VALUE {
+            return Ok(Compound::raw(self));
+        }
+        self.open("{", "}")
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+        _length: usize,
+    ) -> Result<Compound<'a>, EncodeError> {
+        self.open_variant(variant, "{", "}}")
+    }
+
+    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<(), EncodeError> {
+        Quoted::write(&mut self.text, value).map_err(|_| ser::Error::custom("formatting failed"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! What the Socket.IO layer keeps of one Engine.IO session.
+
+use alloc::{boxed::Box, vec::Vec};
+
+use crate::{
+    edge::SessionKey,
+    socket::{
+        attachments::Assembly,
+        event::{NamespaceKey, PendingKey, SocketKey},
+    },
+    time::Instant,
+};
+
+/// One connection: its namespaces, and the binary packet that is being received.
+#[derive(Debug)]
+pub(super) struct Connection {
+    owner: Option<SessionKey>,
+    // In the order of joining. A client is in few namespaces, so it is searched from the front.
+    members: Vec<(NamespaceKey, Member)>,
+    pub(super) assembling: Option<Box<Assembling>>,
+    /// When it closes for want of a namespace; none while it is in one.
+    pub(super) idle_by: Option<Instant>,
+}
+
+/// A client's standing in one namespace.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Member {
+    Joined(SocketKey),
+    Pending(PendingKey),
+}
+
+/// A binary packet whose attachments are awaited.
+#[derive(Debug)]
+pub(super) struct Assembling {
+    pub(super) assembly: Assembly,
+    /// When the silence has lasted too long.
+    pub(super) by: Instant,
+}
+
+impl Connection {
+    pub(super) fn new(owner: SessionKey, idle_by: Instant) -> Self {
+        Self {
+            owner: Some(owner),
+            members: Vec::new(),
+            assembling: None,
+            idle_by: Some(idle_by),
+        }
+    }
+
+    pub(super) fn belongs_to(&self, session: SessionKey) -> bool {
+        self.owner == Some(session)
+    }
+
+    /// How many namespaces it is in or waits for.
+    pub(super) fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    pub(super) fn member(&self, namespace: NamespaceKey) -> Option<Member> {
+        let mut members = self.members.iter();
+        members.find_map(|&(key, member)| (key == namespace).then_some(member))
+    }
+
+    /// Sets the standing in a namespace; a socket that is accepted joins behind the others.
+    pub(super) fn set(&mut self, namespace: NamespaceKey, member: Member) {
+        self.remove(namespace);
+        self.members.push((namespace, member));
+        if matches!(member, Member::Joined(_)) {
+            self.idle_by = None;
+        }
+    }
+
+    pub(super) fn remove(&mut self, namespace: NamespaceKey) {
+        self.members.retain(|&(key, _)| key != namespace);
+    }
+
+    pub(super) fn is_joined_anywhere(&self) -> bool {
+        self.members
+            .iter()
+            .any(|(_, member)| matches!(member, Member::Joined(_)))
+    }
+
+    /// Its sockets in the order of joining.
+    pub(super) fn sockets(&self) -> Vec<SocketKey> {
+        let members = self.members.iter();
+        members
+            .filter_map(|&(_, member)| match member {
+                Member::Joined(socket) => Some(socket),
+                Member::Pending(_) => None,
+            })
+            .collect()
+    }
+
+    /// Leaves nothing behind and gives what was there, in the order of joining.
+    pub(super) fn clear(&mut self) -> Vec<(NamespaceKey, Member)> {
+        self.assembling = None;
+        self.idle_by = None;
+        core::mem::take(&mut self.members)
+    }
+
+    /// Ends it: it belongs to nobody.
+    pub(super) fn disown(&mut self) {
+        self.owner = None;
+        self.clear();
+    }
+}

@@ -1,0 +1,178 @@
+//! The ends of sockets and connections (Socket.IO reference, "Disconnection flows").
+
+use alloc::vec::Vec;
+
+use super::{
+    Server,
+    admission::member_of,
+    connection::{Connection, Member},
+    incoming::violation,
+};
+use crate::{
+    edge::SessionKey,
+    engine::CloseReason,
+    socket::{
+        decode::Received,
+        encode,
+        event::{DisconnectReason, Event, SocketKey, To, Violation, Withdrawal, boxed_names},
+    },
+    time::Instant,
+};
+
+impl Server {
+    /// A client leaves a namespace, or takes its CONNECT back.
+    pub(super) fn on_disconnect(
+        &mut self,
+        session: SessionKey,
+        received: &Received,
+    ) -> Result<(), DisconnectReason> {
+        match self.standing(session, received) {
+            Some(Member::Joined(socket)) => {
+                self.remove_socket(socket, DisconnectReason::ClientLeft);
+            }
+            Some(Member::Pending(pending)) => {
+                let namespace = self.pending.get(pending).map(|pending| pending.namespace);
+                if let (Some(namespace), Some(connection)) =
+                    (namespace, self.connection_mut(session))
+                {
+                    connection.remove(namespace);
+                }
+                self.withdraw(pending, Withdrawal::Client(DisconnectReason::ClientLeft));
+            }
+            None => return Err(violation(Violation::NotJoined)),
+        }
+        Ok(())
+    }
+
+    /// The connection under some sockets closed.
+    pub(super) fn on_closed(&mut self, session: SessionKey, reason: CloseReason) {
+        self.clear_connection(session, DisconnectReason::Connection(reason));
+        if let Some(connection) = self.connection_mut(session) {
+            connection.disown();
+        }
+        self.out.tell(Event::SessionClosed { session, reason });
+    }
+
+    /// Closes a connection whose client broke a rule: its sockets go at once, with the reason.
+    pub(super) fn fail(&mut self, session: SessionKey, reason: DisconnectReason) {
+        self.clear_connection(session, reason);
+        let forced = CloseReason::ForcedClose;
+        self.sessions
+            .close(self.now, session, forced, &mut self.out);
+    }
+
+    /// Ends every socket and pending CONNECT of a connection, in the order of joining.
+    fn clear_connection(&mut self, session: SessionKey, reason: DisconnectReason) {
+        let Some(connection) = self.connection_mut(session) else {
+            return;
+        };
+        for (_, member) in connection.clear() {
+            match member {
+                Member::Joined(socket) => self.remove_socket(socket, reason),
+                Member::Pending(pending) => self.withdraw(pending, Withdrawal::Client(reason)),
+            }
+        }
+    }
+
+    /// Disconnects sockets: each client is told. With `close`, their whole connections close, and
+    /// every socket on them ends. Stale keys are ignored.
+    pub fn disconnect(&mut self, now: Instant, to: To<'_>, close: bool) {
+        self.advance(now);
+        let sockets: Vec<SocketKey> = self.members(to);
+        for socket in sockets {
+            let Some(session) = self.session_of(socket) else {
+                continue;
+            };
+            if close {
+                self.kick_connection(session);
+            } else {
+                self.kick(socket);
+            }
+        }
+        self.settle();
+    }
+
+    /// Disconnects every socket of a connection and closes it in order.
+    fn kick_connection(&mut self, session: SessionKey) {
+        let sockets = self.connection(session).map(Connection::sockets);
+        for socket in sockets.unwrap_or_default() {
+            self.kick(socket);
+        }
+        self.fail(session, DisconnectReason::ServerKicked);
+    }
+
+    fn kick(&mut self, socket: SocketKey) {
+        let Some(state) = self.sockets.get(socket) else {
+            return;
+        };
+        let session = state.session;
+        if let Some(namespace) = self.namespace_of(state) {
+            let packet = encode::disconnect(&namespace.name);
+            self.send_control(session, packet);
+        }
+        self.remove_socket(socket, DisconnectReason::ServerKicked);
+    }
+
+    /// Ends every socket because the server stops; their connections are closed next.
+    pub(super) fn shut_down_sockets(&mut self) {
+        for namespace in self.namespaces.keys() {
+            let sockets: Vec<SocketKey> = self.members(To::Group {
+                namespace,
+                rooms: &[],
+                except: &[],
+                without: None,
+            });
+            for socket in sockets {
+                self.remove_socket(socket, DisconnectReason::ServerShutdown);
+            }
+        }
+    }
+
+    /// Removes a socket, tells the application which rooms it was in, and settles what it owed.
+    fn remove_socket(&mut self, socket: SocketKey, reason: DisconnectReason) {
+        let Some(state) = self.sockets.get(socket) else {
+            return;
+        };
+        let (session, namespace, id) = (state.session, state.namespace, state.id);
+        let rooms = self.take_rooms(socket);
+        self.out.tell(Event::Disconnected {
+            socket,
+            reason,
+            rooms: boxed_names(rooms),
+        });
+        let queued = self.out.outputs.queued();
+        let Some(state) = self.sockets.remove(queued, socket) else {
+            return;
+        };
+        self.ids.remove(&id);
+        if let Some(route) = self.routes.get_mut(socket.index()) {
+            *route = None;
+        }
+        if let Some(connection) = self.connection_mut(session) {
+            connection.remove(namespace);
+        }
+        self.arm_idle(session);
+        self.release_acks(&state.acks);
+    }
+
+    /// Takes a socket out of all its rooms and says which they were, its own first.
+    fn take_rooms(&mut self, socket: SocketKey) -> Vec<bytestring::ByteString> {
+        let names = self.rooms_of(socket);
+        self.rooms.leave_all(member_of(socket));
+        names
+    }
+
+    /// A connection that is in no namespace any more must join one again in time.
+    fn arm_idle(&mut self, session: SessionKey) {
+        let Some(connection) = self.connection(session) else {
+            return;
+        };
+        if connection.idle_by.is_some() || connection.is_joined_anywhere() {
+            return;
+        }
+        let idle_by = self.deadlines.idle.arm(self.now, session);
+        if let Some(connection) = self.connection_mut(session) {
+            connection.idle_by = Some(idle_by);
+        }
+    }
+}

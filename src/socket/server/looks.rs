@@ -1,0 +1,123 @@
+//! Questions to a server. They change nothing.
+
+use alloc::vec::Vec;
+
+use bytestring::ByteString;
+
+use super::{Server, admission::member_of};
+use crate::{
+    edge::{Carrier, SessionKey},
+    random::SessionId,
+    socket::{
+        config::Config,
+        event::{NamespaceKey, SocketId, SocketKey, To},
+    },
+    time::{Instant, UnixTime},
+};
+
+impl Server {
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The wall-clock time at the origin of the caller's clock, as given.
+    pub fn origin(&self) -> UnixTime {
+        self.origin
+    }
+
+    /// The latest instant that an input carried.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// A namespace by its exact name.
+    pub fn namespace(&self, name: &str) -> Option<NamespaceKey> {
+        self.namespaces.find(name)
+    }
+
+    /// The name of a namespace.
+    pub fn namespace_name(&self, namespace: NamespaceKey) -> Option<&ByteString> {
+        self.namespaces.get(namespace).map(|it| &it.name)
+    }
+
+    /// The connection of a socket.
+    pub fn session_of(&self, socket: SocketKey) -> Option<SessionKey> {
+        self.sockets.get(socket).map(|socket| socket.session)
+    }
+
+    /// The namespace of a socket.
+    pub fn namespace_key_of(&self, socket: SocketKey) -> Option<NamespaceKey> {
+        self.sockets.get(socket).map(|socket| socket.namespace)
+    }
+
+    /// The public id of a socket.
+    pub fn id_of(&self, socket: SocketKey) -> Option<SocketId> {
+        self.sockets.get(socket).map(|socket| socket.id)
+    }
+
+    /// A socket of a namespace by its public id.
+    pub fn socket(&self, namespace: NamespaceKey, id: &str) -> Option<SocketKey> {
+        let key = *self.ids.get(&SocketId::from_text(id)?)?;
+        (self.sockets.get(key)?.namespace == namespace).then_some(key)
+    }
+
+    /// The rooms of a socket, its own first, the others in the order of joining.
+    pub fn rooms_of(&self, socket: SocketKey) -> Vec<ByteString> {
+        let Some(state) = self.sockets.get(socket) else {
+            return Vec::new();
+        };
+        let own = state
+            .in_own_room
+            .then(|| ByteString::from(state.id.as_str()));
+        let rooms = self.rooms.rooms_of(member_of(socket));
+        let names = rooms.filter_map(|room| self.rooms.name(room).cloned());
+        own.into_iter().chain(names).collect()
+    }
+
+    /// The sockets that an emit would go to now, in its order.
+    pub fn members(&mut self, to: To<'_>) -> Vec<SocketKey> {
+        match to {
+            To::Socket(socket) => {
+                let socket = self.sockets.contains(socket).then_some(socket);
+                socket.into_iter().collect()
+            }
+            To::Group {
+                namespace,
+                rooms,
+                except,
+                without,
+            } => {
+                let targets = self.select(namespace, rooms, except, without);
+                let keys = targets.iter().filter_map(|&member| {
+                    let index = usize::try_from(member).ok()?;
+                    self.sockets.key_at(index)
+                });
+                let keys = keys.collect();
+                self.broadcasts.targets = targets;
+                keys
+            }
+        }
+    }
+
+    /// How many sockets are in a namespace.
+    pub fn count(&self, namespace: NamespaceKey) -> usize {
+        let namespace = self.namespaces.get(namespace);
+        namespace.map_or(0, |it| self.rooms.count(it.everyone))
+    }
+
+    /// Bytes that wait for a client, each packet counted with 64 bytes added.
+    pub fn queued(&self, session: SessionKey) -> Option<usize> {
+        self.sessions.queued(session)
+    }
+
+    /// What carries a connection now.
+    pub fn carrier(&self, session: SessionKey) -> Option<Carrier> {
+        self.sessions.carrier(session)
+    }
+
+    /// The connection's id on the wire, a credential.
+    pub fn session_id(&self, session: SessionKey) -> Option<SessionId> {
+        self.sessions.id(session)
+    }
+}

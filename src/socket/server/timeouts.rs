@@ -1,0 +1,100 @@
+//! Deadlines of this layer.
+
+use super::{Server, incoming::violation};
+use crate::{
+    deadlines::earliest,
+    edge::SessionKey,
+    engine::sessions::Budget,
+    socket::event::{AckOutcome, PendingKey, Violation, Withdrawal},
+    time::Instant,
+};
+
+impl Server {
+    /// When the next deadline of this layer is due.
+    pub(super) fn own_deadline(&self) -> Option<Instant> {
+        earliest([
+            self.deadlines.idle.next(),
+            self.deadlines.decisions.next(),
+            self.deadlines.silence.next(),
+            self.acks.next_deadline(),
+        ])
+    }
+
+    /// Runs what is due in this layer, within the budget.
+    pub(super) fn run_deadlines(&mut self, budget: &mut Budget) {
+        self.trim_deadlines();
+        let now = self.now;
+        while budget.spend() {
+            if let Some(ack) = self.acks.next_due(now) {
+                // It is there: it was just found.
+                _ = self.end_ack(ack, Some(AckOutcome::TimedOut));
+            } else if let Some(session) = self.deadlines.silence.pop_due(now) {
+                self.on_silence(session);
+            } else if let Some(pending) = self.deadlines.decisions.pop_due(now) {
+                self.on_undecided(pending);
+            } else if let Some(session) = self.deadlines.idle.pop_due(now) {
+                self.on_idle(session);
+            } else {
+                break;
+            }
+            self.settle();
+        }
+    }
+
+    fn on_silence(&mut self, session: SessionKey) {
+        let is_due = self
+            .connection(session)
+            .and_then(|connection| connection.assembling.as_ref())
+            .is_some_and(|assembling| assembling.by <= self.now);
+        if is_due {
+            self.fail(session, violation(Violation::AttachmentsMissing));
+        }
+    }
+
+    fn on_undecided(&mut self, pending: PendingKey) {
+        let now = self.now;
+        if self.pending.get(pending).is_some_and(|it| it.by <= now) {
+            // The event must be in the queue before the key may be reused.
+            let reason = Withdrawal::TimedOut;
+            self.out
+                .tell(crate::socket::event::Event::Withdrawn { pending, reason });
+            _ = self.turn_away(pending, "timeout", None);
+        }
+    }
+
+    fn on_idle(&mut self, session: SessionKey) {
+        let now = self.now;
+        let is_due = self
+            .connection(session)
+            .and_then(|connection| connection.idle_by)
+            .is_some_and(|by| by <= now);
+        if is_due {
+            self.fail(session, violation(Violation::NoNamespace));
+        }
+    }
+
+    /// Drops entries that no longer count before they outnumber what they belong to.
+    fn trim_deadlines(&mut self) {
+        let sessions = self.sessions.len();
+        let connections = &self.connections;
+        let find = |key: &SessionKey| {
+            let connection = connections.get(key.index())?;
+            connection.belongs_to(*key).then_some(connection)
+        };
+        let due = &mut self.deadlines;
+        if due.idle.is_crowded(sessions) {
+            due.idle
+                .retain(|at, key| find(key).is_some_and(|it| it.idle_by == Some(at)));
+        }
+        if due.silence.is_crowded(sessions) {
+            due.silence.retain(|at, key| {
+                let assembling = find(key).and_then(|it| it.assembling.as_ref());
+                assembling.is_some_and(|it| it.by == at)
+            });
+        }
+        let pending = &self.pending;
+        if due.decisions.is_crowded(pending.len()) {
+            due.decisions.retain(|_, key| pending.contains(*key));
+        }
+    }
+}
