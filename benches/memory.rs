@@ -13,7 +13,7 @@ mod support;
 use std::time::Duration;
 
 use peak_alloc::PeakAlloc;
-use socketio_proto::edge::Machine;
+use socketio_proto::edge::{Machine, Message, TransportId};
 use support::World;
 
 #[global_allocator]
@@ -31,8 +31,9 @@ fn main() {
     for &clients in counts {
         let mut world = World::new();
         let before = ALLOCATOR.current_usage();
-        let transports: Vec<_> = (0..clients).map(|_| world.connect().transport).collect();
-        let list = transports.capacity() * size_of_val(&transports[..1]);
+        let transports: Vec<TransportId> =
+            (0..clients).map(|_| world.connect().transport).collect();
+        let list = transports.capacity() * size_of::<TransportId>();
         let idle = ALLOCATOR.current_usage() - before - list;
 
         world.now += Duration::from_secs(25);
@@ -45,9 +46,7 @@ fn main() {
             world.settle();
         }
         for &transport in &transports {
-            let pong = world
-                .codec
-                .read(socketio_proto::edge::Message::Text("3".into()));
+            let pong = world.codec.read(Message::Text("3".into()));
             world
                 .server
                 .handle_transport_read(world.now, transport, pong);

@@ -158,10 +158,15 @@ impl<K: Key, T> Table<K, T> {
 mod tests {
     use super::*;
 
-    keys! {
-        /// A key for these tests.
-        TestKey
+    mod test_keys {
+        #![allow(unreachable_pub, reason = "the macro makes public keys")]
+
+        crate::key::keys! {
+            /// A key for these tests.
+            TestKey
+        }
     }
+    use test_keys::TestKey;
 
     #[test]
     fn a_stale_key_opens_nothing() {

@@ -110,7 +110,7 @@ impl Run {
                     .ping_timeout(Duration::from_millis(200))
                     .upgrade_timeout(Duration::from_millis(100))
             })
-            .connect_timeout(Duration::from_millis(1_000))
+            .connect_timeout(Duration::from_secs(1))
             .decision_timeout(Duration::from_millis(150))
             .build()
             .unwrap();

@@ -279,7 +279,7 @@ const INPUTS: &[(&str, Act)] = &[
     ("POST 2", |scene| scene.post_body("2")),
     ("POST 3", |scene| scene.post_body("3")),
     ("POST 0␞5␞6", |scene| {
-        scene.post_body("0{}\u{1e}5\u{1e}6")
+        scene.post_body("0{}\u{1e}5\u{1e}6");
     }),
     ("POST 4hi␞x", |scene| scene.post_body("4hi\u{1e}x")),
     ("POST 1␞4late", |scene| scene.post_body("1\u{1e}4late")),
@@ -293,14 +293,14 @@ const INPUTS: &[(&str, Act)] = &[
         let headers = HeaderMap(vec![("content-type", b"application/octet-stream".to_vec())]);
         scene
             .driver
-            .request(Carrier::Polling, "POST", &query, headers);
+            .request(Carrier::Polling, "POST", &query, &headers);
     }),
     ("PUT", |scene| {
         let query = format!("EIO=4&transport=polling&sid={}", scene.sid);
         let headers = HeaderMap::default();
         scene
             .driver
-            .request(Carrier::Polling, "PUT", &query, headers);
+            .request(Carrier::Polling, "PUT", &query, &headers);
     }),
     ("GET of another revision", |scene| {
         let query = format!("EIO=3&transport=polling&sid={}", scene.sid);
@@ -330,13 +330,13 @@ const INPUTS: &[(&str, Act)] = &[
         scene.driver.lost(Scene::WS, Lost::Closed { code: 1005 });
     }),
     ("t0 failed", |scene| {
-        scene.driver.lost(Scene::WS, Lost::Failed)
+        scene.driver.lost(Scene::WS, Lost::Failed);
     }),
     ("t0 too big", |scene| {
-        scene.driver.lost(Scene::WS, Lost::TooBig)
+        scene.driver.lost(Scene::WS, Lost::TooBig);
     }),
     ("t0 not opened", |scene| {
-        scene.driver.lost(Scene::WS, Lost::NotOpened)
+        scene.driver.lost(Scene::WS, Lost::NotOpened);
     }),
     ("send", |scene| scene.send("new")),
     ("close", Scene::close),

@@ -2,6 +2,8 @@
 
 #![allow(
     dead_code,
+    unreachable_pub,
+    missing_debug_implementations,
     clippy::unwrap_used,
     clippy::panic,
     missing_docs,

@@ -130,6 +130,10 @@ impl Packet {
 
     /// Appends an argument, as servers with recovery do it with an event's offset (Socket.IO
     /// reference, section 5.2).
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for recovery, which comes later")
+    )]
     pub(crate) fn push_argument(&mut self, argument: &str) {
         self.text.pop();
         if !self.text.ends_with('[') {

@@ -7,13 +7,14 @@
 
 mod ask;
 mod compound;
+mod error;
 mod key;
 mod list;
 mod raw;
 mod refuse;
 mod text;
 
-use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
+use alloc::{string::String, sync::Arc, vec::Vec};
 use core::fmt;
 
 use bytes::Bytes;
@@ -21,14 +22,14 @@ use serde::{
     Serialize, Serializer,
     ser::{self, SerializeMap as _},
 };
-use thiserror::Error;
 
 use self::{ask::ask, compound::Compound, text::Quoted};
 use super::{
     args::Args,
-    de::{BINARY, NUMBER, RAW_VALUE, bounded},
+    de::{BINARY, NUMBER, RAW_VALUE},
 };
 
+pub use self::error::EncodeError;
 pub(in crate::socket) use self::{list::List, text::push_quoted};
 
 /// The name under which [`Args`] offers itself whole.
@@ -40,51 +41,6 @@ pub(in crate::socket) const MAX_DEPTH: usize = 128;
 /// How many attachments a packet may have: with more, a receiver with default settings closes the
 /// connection (Socket.IO reference, section 1.7).
 pub(in crate::socket) const MAX_ATTACHMENTS: usize = 10;
-
-/// Why a value cannot be sent.
-#[derive(Clone, Debug, Eq, Error, PartialEq)]
-#[non_exhaustive]
-pub enum EncodeError {
-    /// Bytes where a packet cannot have attachments.
-    #[error("binary outside of an event or an answer")]
-    BinaryInData,
-    /// The value's own serialization failed.
-    #[error("{0}")]
-    Custom(
-        /// What it says, of limited length.
-        Box<str>,
-    ),
-    /// A map has a key that cannot be a member's name.
-    #[error("a map's key is neither a string nor a number")]
-    KeyNotString,
-    /// Arguments are always a list; a single one is given as `(value,)`.
-    #[error("arguments are a list: a single one is given as a tuple of one")]
-    NotArguments,
-    /// Endpoints use the event's name for themselves, and refuse it when it comes in (Socket.IO
-    /// reference, section 1.4).
-    #[error("a reserved event name")]
-    ReservedName,
-    /// Lists and objects nest too deep.
-    #[error("nested deeper than {limit} levels")]
-    TooDeep {
-        /// How deep they may, the list of arguments counted.
-        limit: usize,
-    },
-    /// More attachments than receivers allow.
-    #[error("{seen} attachments, at most {limit} allowed")]
-    TooManyAttachments {
-        /// How many are allowed.
-        limit: usize,
-        /// How many there are.
-        seen: usize,
-    },
-}
-
-impl ser::Error for EncodeError {
-    fn custom<T: fmt::Display>(message: T) -> Self {
-        Self::Custom(bounded(&message))
-    }
-}
 
 /// Encodes one value that cannot have attachments.
 pub(in crate::socket) fn json(value: &(impl Serialize + ?Sized)) -> Result<String, EncodeError> {

@@ -2,6 +2,8 @@
 
 #![allow(
     dead_code,
+    unreachable_pub,
+    missing_debug_implementations,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     reason = "shared by several test programs, which fail loudly"
@@ -70,16 +72,16 @@ impl<M: Machine> Driver<M> {
     }
 
     pub fn get(&mut self, query: &str) -> usize {
-        self.request(Carrier::Polling, "GET", query, HeaderMap::default())
+        self.request(Carrier::Polling, "GET", query, &HeaderMap::default())
     }
 
     pub fn post(&mut self, query: &str) -> usize {
-        self.request(Carrier::Polling, "POST", query, HeaderMap::default())
+        self.request(Carrier::Polling, "POST", query, &HeaderMap::default())
     }
 
     /// A WebSocket handshake; it becomes a transport if the machine says so.
     pub fn websocket(&mut self, query: &str) -> usize {
-        self.request(Carrier::WebSocket, "GET", query, HeaderMap::default())
+        self.request(Carrier::WebSocket, "GET", query, &HeaderMap::default())
     }
 
     pub fn request(
@@ -87,7 +89,7 @@ impl<M: Machine> Driver<M> {
         carrier: Carrier,
         method: &str,
         query: &str,
-        headers: HeaderMap,
+        headers: &HeaderMap,
     ) -> usize {
         let target = format!("{}?{query}", self.path);
         let id = self.machine.handle_request(
@@ -96,7 +98,7 @@ impl<M: Machine> Driver<M> {
                 carrier,
                 method,
                 target: &target,
-                headers: &headers,
+                headers,
                 peer: None,
             },
         );
@@ -264,7 +266,10 @@ fn show(bytes: &[u8]) -> String {
 }
 
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits
+        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
+        .collect()
 }
 
 /// The `sid` in an open packet.

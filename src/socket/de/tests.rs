@@ -2,7 +2,7 @@ use alloc::string::String;
 use core::fmt;
 
 use serde::{
-    Deserialize,
+    Deserialize, Deserializer,
     de::{DeserializeOwned, MapAccess},
 };
 use serde_json::Value;
