@@ -12,7 +12,7 @@ use crate::time::Instant;
 #[derive(Debug)]
 pub(crate) struct Fifo<K> {
     span: Duration,
-    // Invariant: the instants never descend, because callers arm at instants that never descend.
+    // Invariant: the instants never descend.
     entries: VecDeque<(Instant, K)>,
 }
 
@@ -24,9 +24,21 @@ impl<K> Fifo<K> {
         }
     }
 
+    /// How long after it was armed a deadline is due.
+    pub(crate) fn span(&self) -> Duration {
+        self.span
+    }
+
     /// Adds a deadline and says when it is due.
     pub(crate) fn arm(&mut self, now: Instant, owner: K) -> Instant {
-        let due = now + self.span;
+        self.arm_at(now + self.span, owner)
+    }
+
+    /// Adds a deadline that is due at an instant of the caller's choice, but not before the entry
+    /// that was added last; says when it is due.
+    pub(crate) fn arm_at(&mut self, due: Instant, owner: K) -> Instant {
+        let last = self.entries.back().map(|&(last, _)| last);
+        let due = last.map_or(due, |last| last.max(due));
         self.entries.push_back((due, owner));
         due
     }
@@ -67,6 +79,14 @@ mod tests {
 
     const fn at(millis: u64) -> Instant {
         Instant::from_millis(millis)
+    }
+
+    #[test]
+    fn an_instant_of_the_callers_choice_keeps_the_order() {
+        let mut fifo = Fifo::new(Duration::from_millis(100));
+        assert_eq!(fifo.arm_at(at(50), 'a'), at(50));
+        assert_eq!(fifo.arm_at(at(40), 'b'), at(50));
+        assert_eq!(fifo.arm(at(0), 'c'), at(100));
     }
 
     #[test]

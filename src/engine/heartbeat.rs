@@ -1,5 +1,7 @@
 //! The server's side of the heartbeat, revision 4: the server pings, the client answers.
 
+use core::time::Duration;
+
 use crate::time::Instant;
 
 /// Where one session's heartbeat stands (Engine.IO protocol v4, "Heartbeat").
@@ -19,18 +21,27 @@ pub(crate) enum Heartbeat {
 pub(crate) enum Beat {
     /// The peer is gone.
     DeclareGone,
-    /// Send a ping and start waiting.
-    SendPing,
+    /// Send a ping, which was due at this instant, and start waiting.
+    SendPing { ping_at: Instant },
 }
 
 impl Heartbeat {
     /// What is due now, if anything.
     pub(crate) fn due(self, now: Instant) -> Option<Beat> {
         match self {
-            Self::Resting { ping_at } if ping_at <= now => Some(Beat::SendPing),
+            Self::Resting { ping_at } if ping_at <= now => Some(Beat::SendPing { ping_at }),
             Self::Waiting { pong_by } if pong_by <= now => Some(Beat::DeclareGone),
             Self::Resting { .. } | Self::Waiting { .. } => None,
         }
+    }
+
+    /// Until when the pong must be there for a ping that was due at `ping_at` and leaves now.
+    ///
+    /// The time counts from when the ping was due, so that a timer's small delays do not add up
+    /// and a silent peer is gone after `ping_interval + ping_timeout` exactly. A host that was
+    /// stopped for long leaves its peers half the time at least.
+    pub(crate) fn pong_by(ping_at: Instant, now: Instant, timeout: Duration) -> Instant {
+        (ping_at + timeout).max(now + timeout / 2)
     }
 
     /// Whether this is the instant that counts.
@@ -54,13 +65,24 @@ mod tests {
     }
 
     #[test]
+    fn a_late_ping_leaves_the_peer_half_the_time_at_least() {
+        let timeout = Duration::from_millis(200);
+        let pong_by = |now| Heartbeat::pong_by(at(300), at(now), timeout);
+        assert_eq!(pong_by(300), at(500));
+        assert_eq!(pong_by(302), at(500));
+        assert_eq!(pong_by(400), at(500));
+        assert_eq!(pong_by(10_000), at(10_100));
+    }
+
+    #[test]
     fn every_state_at_every_time() {
         let resting = Heartbeat::Resting { ping_at: at(100) };
         let waiting = Heartbeat::Waiting { pong_by: at(100) };
+        let send = Beat::SendPing { ping_at: at(100) };
         for (state, now, due, awaits) in [
             (resting, at(99), None, false),
-            (resting, at(100), Some(Beat::SendPing), false),
-            (resting, at(500), Some(Beat::SendPing), false),
+            (resting, at(100), Some(send), false),
+            (resting, at(500), Some(send), false),
             (waiting, at(99), None, true),
             (waiting, at(100), Some(Beat::DeclareGone), true),
             (waiting, at(500), Some(Beat::DeclareGone), true),

@@ -14,8 +14,8 @@ use crate::{
 impl<P: Parser> Sessions<P> {
     /// Closes a session in order: what waits is still delivered, nothing new is taken.
     ///
-    /// On a WebSocket the close follows the last packet; on polling it goes with the next poll, or
-    /// with an upgrade that commits. The close timeout and the heartbeat bound the wait.
+    /// On a WebSocket the close follows the last packet; on polling it answers a poll of its own, or
+    /// goes with an upgrade that commits. The close timeout and the heartbeat bound the wait.
     pub(crate) fn close(
         &mut self,
         now: Instant,

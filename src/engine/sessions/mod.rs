@@ -170,7 +170,8 @@ impl<P: Parser> Sessions<P> {
                 closes: Fifo::new(config.close_timeout),
             },
             shortest_deadline: [
-                config.ping_timeout,
+                // What a late ping leaves at least.
+                config.ping_timeout / 2,
                 config.upgrade_timeout,
                 config.close_timeout,
             ]

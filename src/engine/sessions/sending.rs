@@ -107,32 +107,13 @@ impl<P: Parser> Sessions<P> {
             Link::Polling {
                 poll: Some(request),
             } if !lane.outbox.is_empty() => {
+                // A close that waits does not go along: official clients handle a message later
+                // than the close behind it, and would miss what the message says.
                 let frames = lane.outbox.next_body(max_poll);
-                self.answer_poll(session, request, frames, out);
+                lane.take_poll();
+                self.respond_poll(request, Some(session), &frames, out);
             }
             Link::Polling { .. } | Link::WebSocket { .. } | Link::Closed => {}
-        }
-    }
-
-    /// Answers the pending poll with packets; a close that waits for it goes along.
-    fn answer_poll(
-        &mut self,
-        session: SessionKey,
-        request: RequestId,
-        mut frames: Vec<Frame>,
-        out: &mut impl Sink<P>,
-    ) {
-        let Some(lane) = self.lane_mut(session) else {
-            return;
-        };
-        lane.take_poll();
-        let ends = lane.closing.filter(|_| lane.outbox.is_empty());
-        if ends.is_some() {
-            frames.push(Outgoing::fixed("1").frame);
-        }
-        self.respond_poll(request, Some(session), &frames, out);
-        if let Some(closing) = ends {
-            self.close_now(session, closing.reason, out);
         }
     }
 

@@ -114,16 +114,24 @@ impl<P: Parser> Sessions<P> {
         }
         match beat {
             Some(Beat::DeclareGone) => self.close_now(session, CloseReason::PingTimeout, out),
-            Some(Beat::SendPing) => self.ping(now, session, out),
+            Some(Beat::SendPing { ping_at }) => self.ping(now, session, ping_at, out),
             None => {}
         }
     }
 
-    /// Sends a ping and starts waiting, counted from now whether or not it can leave at once.
+    /// Sends a ping and starts waiting, whether or not it can leave at once.
     ///
     /// A closing session is not pinged, but waits all the same: so it ends.
-    fn ping(&mut self, now: Instant, session: SessionKey, out: &mut impl Sink<P>) {
-        let pong_by = self.deadlines.pongs.arm(now, session);
+    fn ping(
+        &mut self,
+        now: Instant,
+        session: SessionKey,
+        ping_at: Instant,
+        out: &mut impl Sink<P>,
+    ) {
+        let pongs = &mut self.deadlines.pongs;
+        let pong_by = Heartbeat::pong_by(ping_at, now, pongs.span());
+        let pong_by = pongs.arm_at(pong_by, session);
         if let Some(state) = self.sessions.get_mut(session) {
             state.heartbeat = Heartbeat::Waiting { pong_by };
         }
