@@ -16,7 +16,7 @@ pub(crate) struct Fifo<K> {
     entries: VecDeque<(Instant, K)>,
 }
 
-impl<K> Fifo<K> {
+impl<K: Copy + PartialEq> Fifo<K> {
     pub(crate) const fn new(span: Duration) -> Self {
         Self {
             span,
@@ -39,7 +39,10 @@ impl<K> Fifo<K> {
     pub(crate) fn arm_at(&mut self, due: Instant, owner: K) -> Instant {
         let last = self.entries.back().map(|&(last, _)| last);
         let due = last.map_or(due, |last| last.max(due));
-        self.entries.push_back((due, owner));
+        // One input may renew a deadline many times: that is still one.
+        if self.entries.back() != Some(&(due, owner)) {
+            self.entries.push_back((due, owner));
+        }
         due
     }
 
@@ -87,6 +90,15 @@ mod tests {
         assert_eq!(fifo.arm_at(at(50), 'a'), at(50));
         assert_eq!(fifo.arm_at(at(40), 'b'), at(50));
         assert_eq!(fifo.arm(at(0), 'c'), at(100));
+    }
+
+    #[test]
+    fn renewing_a_deadline_at_one_instant_adds_one_entry() {
+        let mut fifo = Fifo::new(Duration::from_millis(100));
+        fifo.arm(at(0), 'a');
+        fifo.arm(at(0), 'a');
+        assert_eq!(fifo.pop_due(at(100)), Some('a'));
+        assert_eq!(fifo.next(), None);
     }
 
     #[test]

@@ -24,13 +24,22 @@ keys! {
     SessionKey,
 }
 
-/// One message of a message-based carrier, as it came in.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// One message of a message-based carrier, as it came in. `Debug` shows its length only.
+#[derive(Clone, Eq, PartialEq)]
 pub enum Message {
     /// A text message.
     Text(ByteString),
     /// A binary message.
     Binary(Bytes),
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "Text({} B)", text.len()),
+            Self::Binary(bytes) => write!(f, "Binary({} B)", bytes.len()),
+        }
+    }
 }
 
 /// Whether a [`Frame`] is written as a text or as a binary message.
@@ -42,8 +51,8 @@ pub enum FrameKind {
     Text,
 }
 
-/// One carrier message to write.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// One carrier message to write. `Debug` shows its length only.
+#[derive(Clone, Eq, PartialEq)]
 pub struct Frame {
     /// Whether to write it as text or as binary.
     pub kind: FrameKind,
@@ -53,6 +62,12 @@ pub struct Frame {
     pub compress: bool,
     /// Equal for all recipients of one broadcast, so that a caller may cache a compressed form.
     pub shared: Option<NonZeroU32>,
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}({} B)", self.kind, self.payload.len())
+    }
 }
 
 /// Whole packets to write to one transport, in order.
@@ -185,8 +200,8 @@ pub enum ResponseKind {
 /// Headers of a response beyond those that its kind implies.
 pub type HeaderList = Vec<(&'static str, ByteString)>;
 
-/// The answer to a request.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// The answer to a request. `Debug` shows the length of its body only.
+#[derive(Clone, Eq, PartialEq)]
 pub struct Response {
     /// The HTTP status code.
     pub status: u16,
@@ -200,6 +215,12 @@ pub struct Response {
     pub headers: HeaderList,
     /// The body.
     pub body: Bytes,
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}({}, {} B)", self.kind, self.status, self.body.len())
+    }
 }
 
 impl Response {

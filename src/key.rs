@@ -60,7 +60,9 @@ pub(crate) struct Mark(pub(crate) u64);
 #[derive(Debug)]
 pub(crate) struct Table<K, T> {
     slots: Vec<Slot<T>>,
-    // Invariant: holds each vacant index exactly once, its marks never descend.
+    // Freed since `rest` was called last: the outputs that name them may not be queued yet.
+    freed: Vec<u32>,
+    // Invariant: each vacant index is in `freed` or `resting`, once; marks never descend.
     resting: VecDeque<(Mark, u32)>,
     key: PhantomData<K>,
 }
@@ -75,13 +77,14 @@ impl<K: Key, T> Table<K, T> {
     pub(crate) const fn new() -> Self {
         Self {
             slots: Vec::new(),
+            freed: Vec::new(),
             resting: VecDeque::new(),
             key: PhantomData,
         }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.slots.len() - self.resting.len()
+        self.slots.len() - self.freed.len() - self.resting.len()
     }
 
     /// Adds a value. `taken` says how many outputs the caller has taken so far.
@@ -135,17 +138,24 @@ impl<K: Key, T> Table<K, T> {
         Some(K::new(u32::try_from(index).ok()?, slot.generation))
     }
 
-    /// Removes a value. Its index rests until the caller has taken `queued` outputs.
-    pub(crate) fn remove(&mut self, queued: Mark, key: K) -> Option<T> {
+    /// Removes a value. Its index stays unused until [`Table::rest`] was called and the outputs
+    /// queued by then were taken.
+    pub(crate) fn remove(&mut self, key: K) -> Option<T> {
         let slot = self.slots.get_mut(key.index())?;
         if slot.generation != key.generation() {
             return None;
         }
         let value = slot.value.take()?;
         slot.generation = slot.generation.checked_add(1).unwrap_or(NonZeroU32::MIN);
-        self.resting
-            .push_back((queued, u32::try_from(key.index()).ok()?));
+        self.freed.extend(u32::try_from(key.index()));
         Some(value)
+    }
+
+    /// Lets freed indices rest until the caller has taken `queued` outputs. To be called when all
+    /// that an input causes is queued.
+    pub(crate) fn rest(&mut self, queued: Mark) {
+        let freed = self.freed.drain(..);
+        self.resting.extend(freed.map(|index| (queued, index)));
     }
 
     /// Every key, in index order. For drains of the whole machine only.
@@ -172,12 +182,13 @@ mod tests {
     fn a_stale_key_opens_nothing() {
         let mut table = Table::<TestKey, &str>::new();
         let first = table.insert(Mark(0), "first");
-        assert_eq!(table.remove(Mark(0), first), Some("first"));
+        assert_eq!(table.remove(first), Some("first"));
+        table.rest(Mark(0));
         let second = table.insert(Mark(0), "second");
 
         assert_eq!(first.index(), second.index());
         assert_eq!(table.get(first), None);
-        assert_eq!(table.remove(Mark(0), first), None);
+        assert_eq!(table.remove(first), None);
         assert_eq!(table.get(second), Some(&"second"));
     }
 
@@ -185,13 +196,20 @@ mod tests {
     fn an_index_rests_until_the_outputs_that_name_it_were_taken() {
         let mut table = Table::<TestKey, ()>::new();
         let first = table.insert(Mark(0), ());
-        table.remove(Mark(5), first);
+        table.remove(first);
+        let at_once = table.insert(Mark(9), ());
+        assert_ne!(
+            first.index(),
+            at_once.index(),
+            "its end may not be queued yet"
+        );
 
+        table.rest(Mark(5));
         let during = table.insert(Mark(4), ());
         assert_ne!(first.index(), during.index());
 
         let after = table.insert(Mark(5), ());
         assert_eq!(first.index(), after.index());
-        assert_eq!(table.len(), 2);
+        assert_eq!(table.len(), 3);
     }
 }

@@ -18,6 +18,8 @@ pub struct Instant(u64);
 impl Instant {
     /// The caller's origin.
     pub const ORIGIN: Self = Self(0);
+    /// The end of time: arithmetic saturates here.
+    pub const MAX: Self = Self(u64::MAX);
 
     /// Makes an instant from microseconds since the origin.
     pub const fn from_micros(micros: u64) -> Self {

@@ -9,16 +9,16 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use bytestring::ByteString;
 use socketio_proto::{
-    edge::{Lost, Machine, Output},
+    edge::{Carrier, Lost, Machine, Output, Request, RequestId},
     socket::{
         AckKey, Config, Data, EmitError, Event, Limits, NamespaceKey, Options, Packet, PendingKey,
         ReplyToken, Server, SocketKey, Stale, To, Wait,
     },
-    time::UnixTime,
+    time::{Instant, UnixTime},
 };
 use support::{Driver, sid_of};
 
@@ -849,4 +849,264 @@ fn a_repeated_run_repeats() {
         lines
     };
     assert_eq!(run(), run());
+}
+
+#[test]
+fn a_key_whose_owner_is_gone_leaves_nobody_out() {
+    let mut app = App::new();
+    let (t, old) = app.socket();
+    app.driver.lost(t, Lost::Failed);
+    app.driver.run();
+    app.socket();
+    let to = To::Group {
+        namespace: app.root,
+        rooms: &[],
+        except: &[],
+        without: Some(old),
+    };
+    app.emit(to, "left", Options::new());
+    assert_eq!(app.driver.run(), [r#"write t1: 42["left",1]"#]);
+}
+
+/// One request after the other, with the outputs taken one by one.
+fn ask(server: &mut Server, carrier: Carrier) -> RequestId {
+    let transport = match carrier {
+        Carrier::Polling => "polling",
+        Carrier::WebSocket => "websocket",
+    };
+    let now = server.now();
+    server.handle_request(
+        now,
+        &Request {
+            carrier,
+            method: "GET",
+            target: &format!("/socket.io/?EIO=4&transport={transport}"),
+            headers: &support::HeaderMap::default(),
+            peer: None,
+        },
+    )
+}
+
+#[test]
+fn an_index_rests_while_an_output_that_names_it_waits() {
+    let mut server = App::new().driver.machine;
+    let now = server.now();
+    let first = ask(&mut server, Carrier::WebSocket);
+    let Some(Output::OpenTransport { transport, .. }) = server.poll_output() else {
+        panic!("no transport");
+    };
+    server.handle_transport_open(now, transport);
+    let Some(Output::Transmit { .. }) = server.poll_output() else {
+        panic!("no open packet");
+    };
+    let second = ask(&mut server, Carrier::WebSocket);
+    let Some(Output::Event(Event::SessionOpened { request, .. })) = server.poll_output() else {
+        panic!("not opened");
+    };
+    assert_eq!(request, first);
+    assert_ne!(first.index(), second.index());
+}
+
+#[test]
+fn a_session_index_rests_while_its_end_waits() {
+    let mut server = App::new().driver.machine;
+    let opened = |server: &mut Server| {
+        let mut found = None;
+        while let Some(output) = server.poll_output() {
+            if let Output::Event(Event::SessionOpened { session, .. }) = output {
+                found = Some(session);
+            }
+        }
+        found.unwrap()
+    };
+    ask(&mut server, Carrier::Polling);
+    let old = opened(&mut server);
+    server.handle_timeout(Instant::from_millis(500));
+    assert_eq!(server.sessions(), 0);
+    ask(&mut server, Carrier::Polling);
+    assert_ne!(old.index(), opened(&mut server).index());
+}
+
+#[test]
+fn a_websocket_accepted_before_the_shutdown_opens_no_session_after_it() {
+    let mut app = App::new();
+    app.driver.websocket("EIO=4&transport=websocket");
+    app.driver.run();
+    let now = app.driver.now;
+    app.driver.machine.shutdown(now);
+    app.driver.run();
+    app.driver.open(0);
+    assert_eq!(app.driver.run(), ["close t0"]);
+    assert_eq!(app.driver.machine.sessions(), 0);
+}
+
+#[test]
+fn a_pending_connect_ends_with_the_shutdown() {
+    let mut app = App::new();
+    app.driver.get("EIO=4&transport=polling");
+    let sid = sid_of(&app.driver.run()[0]);
+    let post = app
+        .driver
+        .post(&format!("EIO=4&transport=polling&sid={sid}"));
+    app.driver.run();
+    app.driver.body(post, b"40");
+    let pending = app.pending();
+    let now = app.driver.now;
+    app.driver.machine.shutdown(now);
+    assert_eq!(app.driver.run(), ["withdrawn: Client(ServerShutdown)"]);
+    assert_eq!(app.driver.machine.accept(now, pending, &[]), Err(Stale));
+}
+
+#[test]
+fn an_accept_that_the_client_cannot_take_withdraws_the_connect() {
+    let mut app = App::with(|config| config.engine(|engine| engine.max_queued(100)));
+    let (t, _) = app.socket();
+    app.says(t, "40/admin,");
+    let pending = app.pending();
+    for _ in 0..2 {
+        app.emit(app.group(&[], &[]), "x", Options::new());
+    }
+    let now = app.driver.now;
+    assert_eq!(app.driver.machine.accept(now, pending, &[]), Err(Stale));
+    let lines = app.driver.take();
+    let ends: Vec<_> = lines
+        .iter()
+        .filter(|line| line.starts_with("withdrawn") || line.starts_with("disconnected"))
+        .map(|line| line.split(':').next().unwrap())
+        .collect();
+    assert_eq!(ends, ["disconnected", "withdrawn"], "{lines:?}");
+}
+
+/// So many sessions that one call cannot run all their deadlines.
+fn crowd(app: &mut App) {
+    for _ in 0..1_100 {
+        app.driver.get("EIO=4&transport=polling");
+        app.driver.run();
+    }
+}
+
+#[test]
+fn no_input_passes_a_deadline_however_many_are_due() {
+    let mut app = App::new();
+    crowd(&mut app);
+    let (t, socket) = app.socket();
+    let wait = Wait::AtMost(Duration::from_millis(300));
+    app.emit(To::Socket(socket), "q", Options::new().ack(wait));
+    app.driver.run();
+    app.driver.now = Instant::from_millis(400);
+    app.driver.text(t, "430[]");
+    let acks: Vec<_> = app.driver.run();
+    let acks: Vec<_> = acks.iter().filter(|line| line.starts_with("ack")).collect();
+    assert_eq!(acks, ["ack done: TimedOut, 1 missing"]);
+}
+
+#[test]
+fn nothing_goes_through_a_connection_that_died_while_the_host_slept() {
+    let mut app = App::new();
+    crowd(&mut app);
+    let (_, socket) = app.socket();
+    app.driver.now = Instant::from_millis(100_000);
+    let packet = Packet::event("x", &()).unwrap();
+    let now = app.driver.now;
+    assert_eq!(
+        app.driver
+            .machine
+            .emit(now, To::Socket(socket), packet, Options::new()),
+        Err(EmitError::Stale)
+    );
+}
+
+#[test]
+fn a_call_about_time_does_a_bounded_amount_of_work() {
+    let mut app = App::new();
+    crowd(&mut app);
+    let now = Instant::from_millis(100_000);
+    app.driver.machine.handle_timeout(now);
+    assert!(app.driver.machine.sessions() > 0);
+    assert!(
+        app.driver.machine.poll_timeout() <= Some(now),
+        "more is due"
+    );
+    app.driver.machine.handle_timeout(now);
+    assert_eq!(app.driver.machine.sessions(), 0);
+}
+
+#[test]
+fn a_packet_that_crossed_the_servers_disconnect_is_ignored() {
+    let mut app = App::new();
+    let (t, _) = app.socket();
+    let admin = app.join(t, "40/admin,");
+    let now = app.driver.now;
+    app.driver.machine.disconnect(now, To::Socket(admin), false);
+    app.driver.run();
+    for packet in [
+        r#"42/admin,["x"]"#,
+        "43/admin,7[]",
+        r#"451-/admin,["x",{"_placeholder":true,"num":0}]"#,
+        "41/admin,",
+    ] {
+        assert_eq!(app.says(t, packet), [""; 0], "{packet}");
+        if packet.starts_with("45") {
+            app.driver.binary(t, &[1]);
+            assert_eq!(app.driver.run(), [""; 0]);
+        }
+    }
+    assert_eq!(app.says(t, "40/admin,"), ["connecting {}"]);
+}
+
+#[test]
+fn a_peer_that_does_not_read_is_aborted_when_its_time_is_over() {
+    let mut app = App::new();
+    let (_, socket) = app.socket();
+    app.emit(To::Socket(socket), "x", Options::new());
+    app.driver.take();
+    app.driver.sleep(300);
+    app.driver.sleep(200);
+    assert_eq!(
+        app.driver.take(),
+        [
+            "abort t0",
+            "disconnected: ping timeout, 1 rooms",
+            "closed: ping timeout"
+        ]
+    );
+}
+
+#[test]
+fn a_closed_connection_leaves_no_deadline_for_a_namespace() {
+    let mut app = App::with(|config| {
+        config
+            .connect_timeout(Duration::from_secs(20))
+            .decision_timeout(Duration::from_secs(1))
+    });
+    let (t, _) = app.socket();
+    app.driver.sleep(100);
+    app.driver.lost(t, Lost::Failed);
+    app.driver.run();
+    app.driver.sleep(20_000);
+    assert_eq!(app.driver.machine.poll_timeout(), None);
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused() {
+    let config = || Config::builder();
+    assert!(config().connect_timeout(Duration::ZERO).build().is_err());
+    assert!(config().decision_timeout(Duration::ZERO).build().is_err());
+    assert!(config().max_namespaces(0).build().is_err());
+}
+
+#[test]
+fn debug_shows_no_credentials() {
+    let mut server = App::new().driver.machine;
+    ask(&mut server, Carrier::Polling);
+    let mut shown = format!("{server:?}");
+    let mut opened = None;
+    while let Some(output) = server.poll_output() {
+        write!(shown, "{output:?}").unwrap();
+        if let Output::Event(Event::SessionOpened { session, .. }) = output {
+            opened = Some(session);
+        }
+    }
+    let id = server.session_id(opened.unwrap()).unwrap().expose();
+    assert!(!shown.contains(&id));
 }

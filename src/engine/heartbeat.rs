@@ -27,8 +27,13 @@ pub(crate) enum Beat {
 
 impl Heartbeat {
     /// What is due now, if anything.
-    pub(crate) fn due(self, now: Instant) -> Option<Beat> {
+    ///
+    /// A client gives up `ping_interval + ping_timeout` after the last ping, that is `timeout` after
+    /// the next one was due (Engine.IO protocol v4, "Heartbeat"). So a host that slept through
+    /// that time finds its peers gone, and pings nobody.
+    pub(crate) fn due(self, now: Instant, timeout: Duration) -> Option<Beat> {
         match self {
+            Self::Resting { ping_at } if ping_at + timeout <= now => Some(Beat::DeclareGone),
             Self::Resting { ping_at } if ping_at <= now => Some(Beat::SendPing { ping_at }),
             Self::Waiting { pong_by } if pong_by <= now => Some(Beat::DeclareGone),
             Self::Resting { .. } | Self::Waiting { .. } => None,
@@ -39,7 +44,7 @@ impl Heartbeat {
     ///
     /// The time counts from when the ping was due, so that a timer's small delays do not add up
     /// and a silent peer is gone after `ping_interval + ping_timeout` exactly. A host that was
-    /// stopped for long leaves its peers half the time at least.
+    /// stopped for a while leaves its peers half the time at least.
     pub(crate) fn pong_by(ping_at: Instant, now: Instant, timeout: Duration) -> Instant {
         (ping_at + timeout).max(now + timeout / 2)
     }
@@ -71,23 +76,25 @@ mod tests {
         assert_eq!(pong_by(300), at(500));
         assert_eq!(pong_by(302), at(500));
         assert_eq!(pong_by(400), at(500));
-        assert_eq!(pong_by(10_000), at(10_100));
+        assert_eq!(pong_by(499), at(599));
     }
 
     #[test]
     fn every_state_at_every_time() {
+        let timeout = Duration::from_millis(50);
         let resting = Heartbeat::Resting { ping_at: at(100) };
         let waiting = Heartbeat::Waiting { pong_by: at(100) };
         let send = Beat::SendPing { ping_at: at(100) };
         for (state, now, due, awaits) in [
             (resting, at(99), None, false),
             (resting, at(100), Some(send), false),
-            (resting, at(500), Some(send), false),
+            (resting, at(149), Some(send), false),
+            (resting, at(150), Some(Beat::DeclareGone), false),
             (waiting, at(99), None, true),
             (waiting, at(100), Some(Beat::DeclareGone), true),
             (waiting, at(500), Some(Beat::DeclareGone), true),
         ] {
-            assert_eq!(state.due(now), due, "{state:?} at {now:?}");
+            assert_eq!(state.due(now, timeout), due, "{state:?} at {now:?}");
             assert_eq!(state.awaits_pong(), awaits, "{state:?}");
         }
     }

@@ -119,7 +119,9 @@ impl Outbox {
     /// The next batch for a WebSocket: at most `limit` bytes, or one packet if that is larger.
     pub(crate) fn next_batch(&mut self, limit: usize) -> Option<Batch> {
         let packets = self.take_up_to(limit, Outgoing::cost)?;
-        batch_of(packets.flat_map(Outgoing::into_frames))
+        let batch = batch_of(packets.flat_map(Outgoing::into_frames));
+        self.give_back_room();
+        batch
     }
 
     /// The frames of the next polling body: at most `limit` encoded bytes, or one packet if that
@@ -127,7 +129,16 @@ impl Outbox {
     pub(crate) fn next_body(&mut self, limit: usize) -> Vec<Frame> {
         let packets = self.take_up_to(limit, Outgoing::encoded_len);
         let packets = packets.into_iter().flatten();
-        packets.flat_map(Outgoing::into_frames).collect()
+        let frames = packets.flat_map(Outgoing::into_frames).collect();
+        self.give_back_room();
+        frames
+    }
+
+    /// A burst that is over must not cost anything for the rest of a session's life.
+    fn give_back_room(&mut self) {
+        if self.packets.is_empty() {
+            self.packets.shrink_to(16);
+        }
     }
 
     /// Takes whole packets from the front: the first, and more while their weights fit a limit.

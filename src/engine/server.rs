@@ -8,7 +8,7 @@ use super::{
     packet::Packet,
     payload,
     reason::CloseReason,
-    sessions::{Budget, Delivery, Fate, Notice, SendError, Sessions, Sink},
+    sessions::{Budget, Delivery, Notice, SendError, Sessions, Sink},
     target,
 };
 use crate::{
@@ -88,10 +88,6 @@ impl Sink<Raw> for Outputs<Event, Raw> {
         self.push(Output::Event(notice.into()));
     }
 
-    fn queued(&self) -> Mark {
-        self.queued()
-    }
-
     fn taken(&self) -> Mark {
         self.taken()
     }
@@ -150,9 +146,9 @@ impl Server {
             },
             attachments: None,
         };
-        match self.sessions.send(session, packet, false, &mut self.out)? {
-            Fate::Queued | Fate::Dropped => Ok(()),
-        }
+        let sent = self.sessions.send(session, packet, false, &mut self.out);
+        self.settle();
+        sent.map(|_| ())
     }
 
     /// Closes a session in order: what waits is still delivered. A stale key is ignored.
@@ -161,6 +157,7 @@ impl Server {
         let reason = CloseReason::ForcedClose;
         self.sessions
             .close(self.now, session, reason, &mut self.out);
+        self.settle();
     }
 
     /// The session's id on the wire, a credential.
@@ -178,15 +175,24 @@ impl Server {
         self.sessions.carrier(session)
     }
 
+    /// Takes time from an input: deadlines that are due run first.
     fn advance(&mut self, now: Instant) {
         self.now = self.now.max(now);
-        if self.now < self.quiet_until {
-            return;
+        if self.now >= self.quiet_until {
+            self.run_deadlines(Budget::unlimited());
         }
-        let mut budget = Budget::of_one_call();
+    }
+
+    fn run_deadlines(&mut self, mut budget: Budget) {
         self.sessions
             .handle_timeout(self.now, &mut budget, &mut self.out);
         self.quiet_until = self.sessions.quiet_until(self.now, None);
+        self.settle();
+    }
+
+    /// All that an input causes is queued: names that were freed may rest.
+    fn settle(&mut self) {
+        self.sessions.rest(self.out.queued());
     }
 
     fn deliver(&mut self, mut delivery: Delivery<Raw>) {
@@ -199,6 +205,7 @@ impl Server {
                 .push(Output::Event(Event::Message { session, message }));
         }
         self.sessions.finish(&delivery, &mut self.out);
+        self.settle();
     }
 }
 
@@ -212,15 +219,16 @@ impl Machine for Server {
 
     fn handle_request(&mut self, now: Instant, request: &Request<'_>) -> RequestId {
         self.advance(now);
-        self.sessions
-            .handle_request(self.now, request, &mut self.out)
+        let id = self
+            .sessions
+            .handle_request(self.now, request, &mut self.out);
+        self.settle();
+        id
     }
 
     fn handle_body(&mut self, now: Instant, request: RequestId, body: BodyRead<Raw>) {
         self.advance(now);
-        let delivery = self
-            .sessions
-            .begin_body(self.now, request, body, &mut self.out);
+        let delivery = self.sessions.begin_body(request, body, &mut self.out);
         if let Some(delivery) = delivery {
             self.deliver(delivery);
         }
@@ -229,13 +237,15 @@ impl Machine for Server {
     fn handle_request_end(&mut self, now: Instant, request: RequestId, end: End) {
         self.advance(now);
         self.sessions
-            .handle_request_end(self.now, request, end, &mut self.out);
+            .handle_request_end(request, end, &mut self.out);
+        self.settle();
     }
 
     fn handle_transport_open(&mut self, now: Instant, transport: TransportId) {
         self.advance(now);
         self.sessions
             .handle_transport_open(self.now, transport, &mut self.out);
+        self.settle();
     }
 
     fn handle_transport_read(
@@ -245,9 +255,7 @@ impl Machine for Server {
         inbound: Inbound<Raw>,
     ) {
         self.advance(now);
-        let delivery = self
-            .sessions
-            .begin_message(self.now, transport, inbound, &mut self.out);
+        let delivery = self.sessions.begin_message(transport, inbound);
         if let Some(delivery) = delivery {
             self.deliver(delivery);
         }
@@ -256,17 +264,22 @@ impl Machine for Server {
     fn handle_transport_sent(&mut self, now: Instant, transport: TransportId) {
         self.advance(now);
         self.sessions
-            .handle_transport_sent(self.now, transport, &mut self.out);
+            .handle_transport_sent(transport, &mut self.out);
+        self.settle();
     }
 
     fn handle_transport_lost(&mut self, now: Instant, transport: TransportId, lost: Lost) {
         self.advance(now);
         self.sessions
-            .handle_transport_lost(self.now, transport, lost, &mut self.out);
+            .handle_transport_lost(transport, lost, &mut self.out);
+        self.settle();
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        self.advance(now);
+        self.now = self.now.max(now);
+        if self.now >= self.quiet_until {
+            self.run_deadlines(Budget::of_one_call());
+        }
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -280,6 +293,7 @@ impl Machine for Server {
     fn shutdown(&mut self, now: Instant) {
         self.advance(now);
         self.sessions.shutdown(self.now, &mut self.out);
+        self.settle();
     }
 
     fn sessions(&self) -> usize {

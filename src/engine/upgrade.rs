@@ -66,9 +66,18 @@ impl Upgrade {
 
     /// Whether its time is over.
     pub(crate) fn is_overdue(self, now: Instant) -> bool {
+        self.by().is_some_and(|by| by <= now)
+    }
+
+    /// Whether this is the instant that counts.
+    pub(crate) fn is_armed_for(self, at: Instant) -> bool {
+        self.by() == Some(at)
+    }
+
+    fn by(self) -> Option<Instant> {
         match self {
-            Self::Idle => false,
-            Self::Attached { by, .. } | Self::Probed { by, .. } => by <= now,
+            Self::Idle => None,
+            Self::Attached { by, .. } | Self::Probed { by, .. } => Some(by),
         }
     }
 

@@ -105,7 +105,7 @@ impl Acks {
     }
 
     /// Removes an ack if nobody is left who could answer.
-    pub(crate) fn settle(&mut self, queued: Mark, key: AckKey) -> Option<Settled> {
+    pub(crate) fn settle(&mut self, key: AckKey) -> Option<Settled> {
         let ack = self.table.get(key)?;
         if ack.open > 0 {
             return None;
@@ -116,17 +116,22 @@ impl Acks {
             AckOutcome::Complete
         };
         let missing = ack.missing;
-        self.remove(queued, key)?;
+        self.remove(key)?;
         Some(Settled { outcome, missing })
     }
 
     /// Removes an ack, whoever could still answer.
-    pub(crate) fn remove(&mut self, queued: Mark, key: AckKey) -> Option<Ack> {
-        let ack = self.table.remove(queued, key)?;
+    pub(crate) fn remove(&mut self, key: AckKey) -> Option<Ack> {
+        let ack = self.table.remove(key)?;
         if let Some(deadline) = ack.deadline {
             self.deadlines.remove(&(deadline, key));
         }
         Some(ack)
+    }
+
+    /// Lets the names that were freed rest until the caller has taken `queued` outputs.
+    pub(crate) fn rest(&mut self, queued: Mark) {
+        self.table.rest(queued);
     }
 
     /// The earliest deadline.

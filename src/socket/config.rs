@@ -114,6 +114,22 @@ impl ConfigBuilder {
     ///
     /// Says which setting cannot work.
     pub fn build(self) -> Result<Config, ConfigError> {
+        for (name, span) in [
+            ("connect_timeout", self.connect_timeout),
+            ("decision_timeout", self.decision_timeout),
+        ] {
+            if span.is_zero() {
+                return Err(ConfigError::Span { name });
+            }
+        }
+        for (name, limit) in [
+            ("max_namespaces", self.max_namespaces),
+            ("max_namespace", self.limits.max_namespace),
+        ] {
+            if limit == 0 {
+                return Err(ConfigError::Zero { name });
+            }
+        }
         Ok(Config {
             engine: self.engine.build()?,
             connect_timeout: self.connect_timeout,

@@ -149,7 +149,7 @@ pub struct Connecting {
 /// How waiting for answers ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum AckOutcome {
-    /// Nobody is left who could answer, and somebody did or nobody was asked.
+    /// Nobody is left who could answer.
     Complete,
     /// The only socket asked is gone.
     Disconnected,

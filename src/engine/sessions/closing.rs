@@ -68,12 +68,22 @@ impl<P: Parser> Sessions<P> {
         reason: CloseReason,
         out: &mut impl Sink<P>,
     ) {
-        self.end(session, reason, "1", out);
+        self.end(session, reason, "1", false, out);
     }
 
     /// Ends a session whose client said so: its poll needs no close packet any more.
     pub(super) fn close_by_client(&mut self, session: SessionKey, out: &mut impl Sink<P>) {
-        self.end(session, CloseReason::TransportClose, "6", out);
+        self.end(session, CloseReason::TransportClose, "6", false, out);
+    }
+
+    /// Ends a session whose time is over. A batch that is still out will not be read by anybody.
+    pub(super) fn expire(
+        &mut self,
+        session: SessionKey,
+        reason: CloseReason,
+        out: &mut impl Sink<P>,
+    ) {
+        self.end(session, reason, "1", true, out);
     }
 
     fn end(
@@ -81,6 +91,7 @@ impl<P: Parser> Sessions<P> {
         session: SessionKey,
         reason: CloseReason,
         farewell: &'static str,
+        is_overdue: bool,
         out: &mut impl Sink<P>,
     ) {
         let Some(link) = self.lane_mut(session).map(Lane::shut) else {
@@ -91,9 +102,10 @@ impl<P: Parser> Sessions<P> {
             Link::Polling {
                 poll: Some(request),
             } => self.end_poll(request, &[farewell], out),
-            Link::WebSocket { transport, .. } => {
+            Link::WebSocket { transport, busy } => {
                 // A peer that does not read would keep the flush waiting.
-                let abort = matches!(reason, CloseReason::QueueFull { .. });
+                let is_full = matches!(reason, CloseReason::QueueFull { .. });
+                let abort = is_full || (is_overdue && busy);
                 self.close_transport(transport, abort, out);
             }
             Link::Polling { poll: None } | Link::Closed => {}
@@ -106,7 +118,7 @@ impl<P: Parser> Sessions<P> {
             }
         }
         out.notice(Notice::Closed { session, reason });
-        self.sessions.remove(out.queued(), session);
+        self.sessions.remove(session);
     }
 
     /// Answers a data request whose body is no longer wanted.

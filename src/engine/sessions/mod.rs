@@ -43,11 +43,8 @@ pub(crate) trait Sink<P: Parser> {
     /// Adds an output to the queue.
     fn push(&mut self, output: Output<Self::Event, P>);
 
-    /// Tells the parent. It may act on it at once or when the call has returned.
+    /// Tells the parent, which queues it at once or acts on it when the call has returned.
     fn notice(&mut self, notice: Notice);
-
-    /// How many outputs were ever added.
-    fn queued(&self) -> Mark;
 
     /// How many outputs the caller has taken.
     fn taken(&self) -> Mark;
@@ -205,6 +202,14 @@ impl<P: Parser> Sessions<P> {
             Link::Polling { .. } => Some(Carrier::Polling),
             Link::WebSocket { .. } => Some(Carrier::WebSocket),
         }
+    }
+
+    /// Lets the names that were freed rest until the caller has taken `queued` outputs. To be
+    /// called when all that an input causes is queued, the parent's events included.
+    pub(crate) fn rest(&mut self, queued: Mark) {
+        self.sessions.rest(queued);
+        self.requests.rest(queued);
+        self.transports.rest(queued);
     }
 
     fn codec(&self) -> Codec<P> {

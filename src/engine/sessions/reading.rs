@@ -50,7 +50,6 @@ impl<P: Parser> Sessions<P> {
     /// Begins with the body of a data request; `None` if nobody waits for it any more.
     pub(crate) fn begin_body(
         &mut self,
-        now: Instant,
         request: RequestId,
         body: BodyRead<P>,
         out: &mut impl Sink<P>,
@@ -58,9 +57,7 @@ impl<P: Parser> Sessions<P> {
         let &Pending::Body { session } = self.requests.get(request)? else {
             return None;
         };
-        self.run_due(now, session, out);
-        let state = self.sessions.get_mut(session)?;
-        state.data = None;
+        self.sessions.get_mut(session)?.data = None;
         match body {
             BodyRead::Complete(inbound) => {
                 Some(Delivery::new(session, Source::Body(request), inbound))
@@ -74,18 +71,15 @@ impl<P: Parser> Sessions<P> {
 
     /// Begins with a message of a WebSocket; `None` if it is forgotten or not yet open.
     pub(crate) fn begin_message(
-        &mut self,
-        now: Instant,
+        &self,
         transport: TransportId,
         inbound: Inbound<P>,
-        out: &mut impl Sink<P>,
     ) -> Option<Delivery<P>> {
         let (session, source) = match *self.transports.get(transport)? {
             Attached::Accepted { .. } => return None,
             Attached::Main { session } => (session, Source::Main),
             Attached::Probe { session, .. } => (session, Source::Probe),
         };
-        self.run_due(now, session, out);
         Some(Delivery::new(session, source, inbound))
     }
 

@@ -4,7 +4,7 @@ use alloc::vec;
 
 use super::{Attached, Link, Notice, Pending, Sessions, Sink};
 use crate::{
-    edge::{Carrier, End, Output, Request, RequestId, Response, ResponseKind, SessionKey},
+    edge::{Carrier, End, Lost, Output, Request, RequestId, Response, ResponseKind, SessionKey},
     engine::{
         check::{BadRequest, Known, Refusal, Wish, check},
         codec::Parser,
@@ -28,7 +28,7 @@ impl<P: Parser> Sessions<P> {
         let (ids, sessions, lanes) = (&self.ids, &self.sessions, &self.lanes);
         let wish = check(&self.config, head, |sid| {
             let session = *ids.get(&SessionId::from_wire(sid)?)?;
-            let lane = lanes.get(crate::key::Key::index(session))?;
+            let lane = lanes.get(session.index())?;
             sessions.get(session)?;
             Some(Known {
                 session,
@@ -53,13 +53,6 @@ impl<P: Parser> Sessions<P> {
         wish: Wish,
         out: &mut impl Sink<P>,
     ) {
-        // What is due for this very session runs first: it may be gone by now.
-        if let Wish::Poll(session) | Wish::Post(session) | Wish::Upgrade(session) = wish {
-            self.run_due(now, session, out);
-            if self.lane(session).is_none() {
-                return self.refuse(request, Refusal::UnknownSession, head.carrier, out);
-            }
-        }
         match wish {
             Wish::Open if !self.accepting => self.refuse_unavailable(request, out),
             Wish::Open if head.carrier == Carrier::WebSocket => {
@@ -207,7 +200,6 @@ impl<P: Parser> Sessions<P> {
     /// The caller's last word on a request.
     pub(crate) fn handle_request_end(
         &mut self,
-        now: Instant,
         request: RequestId,
         end: End,
         out: &mut impl Sink<P>,
@@ -218,11 +210,11 @@ impl<P: Parser> Sessions<P> {
         if let Pending::Upgrading { transport } = pending {
             // The request became a transport: only its transport ends it.
             if end == End::Gone {
-                self.handle_transport_lost(now, transport, crate::edge::Lost::NotOpened, out);
+                self.handle_transport_lost(transport, Lost::NotOpened, out);
             }
             return;
         }
-        self.requests.remove(out.queued(), request);
+        self.requests.remove(request);
         match (pending, end) {
             (
                 Pending::Answered {
@@ -254,8 +246,8 @@ impl<P: Parser> Sessions<P> {
     }
 
     /// A transport's request has become it, or never will: its name rests.
-    pub(super) fn forget_request(&mut self, request: RequestId, out: &mut impl Sink<P>) {
-        self.requests.remove(out.queued(), request);
+    pub(super) fn forget_request(&mut self, request: RequestId) {
+        self.requests.remove(request);
     }
 
     pub(super) fn accept_transport(

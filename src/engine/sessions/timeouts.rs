@@ -24,9 +24,15 @@ const MAX_QUIET: Duration = Duration::from_secs(1);
 pub(crate) struct Budget(usize);
 
 impl Budget {
-    /// What one call runs at most; more due work shows as a due `poll_timeout`.
+    /// For a call that only says that time has passed: more due work shows as a due
+    /// `poll_timeout`.
     pub(crate) const fn of_one_call() -> Self {
         Self(1_024)
+    }
+
+    /// For any other input: no input passes a deadline that was due before it.
+    pub(crate) const fn unlimited() -> Self {
+        Self(usize::MAX)
     }
 
     /// Takes one, if there is one left.
@@ -97,23 +103,23 @@ impl<P: Parser> Sessions<P> {
         }
     }
 
-    /// Runs whatever is due for one session, so that an input never passes its deadlines.
-    pub(super) fn run_due(&mut self, now: Instant, session: SessionKey, out: &mut impl Sink<P>) {
+    /// Runs whatever is due for one session.
+    fn run_due(&mut self, now: Instant, session: SessionKey, out: &mut impl Sink<P>) {
         let closing = self.lane(session).and_then(|lane| lane.closing);
         if let Some(Closing { reason, by }) = closing
             && by <= now
         {
-            return self.close_now(session, reason, out);
+            return self.expire(session, reason, out);
         }
         let Some(state) = self.sessions.get(session) else {
             return;
         };
-        let beat = state.heartbeat.due(now);
+        let beat = state.heartbeat.due(now, self.deadlines.pongs.span());
         if state.upgrade.is_overdue(now) {
             self.step_upgrade(session, Input::Stray, out);
         }
         match beat {
-            Some(Beat::DeclareGone) => self.close_now(session, CloseReason::PingTimeout, out),
+            Some(Beat::DeclareGone) => self.expire(session, CloseReason::PingTimeout, out),
             Some(Beat::SendPing { ping_at }) => self.ping(now, session, ping_at, out),
             None => {}
         }
@@ -152,14 +158,25 @@ impl<P: Parser> Sessions<P> {
                 });
             }
         }
-        for fifo in [&mut due.upgrades, &mut due.closes] {
-            if fifo.is_crowded(owners) {
-                fifo.retain(|_, key| sessions.contains(*key));
-            }
+        if due.upgrades.is_crowded(owners) {
+            due.upgrades.retain(|at, key| {
+                let session = sessions.get(*key);
+                session.is_some_and(|session| session.upgrade.is_armed_for(at))
+            });
+        }
+        if due.closes.is_crowded(owners) {
+            let lanes = &self.lanes;
+            due.closes.retain(|at, key| {
+                let lane = lanes.get(key.index()).filter(|it| it.belongs_to(*key));
+                lane.and_then(|lane| lane.closing)
+                    .is_some_and(|it| it.by == at)
+            });
         }
         let transports = &self.transports;
         if due.opens.is_crowded(transports.len()) {
-            due.opens.retain(|_, key| transports.contains(*key));
+            due.opens.retain(|at, key| {
+                matches!(transports.get(*key), Some(Attached::Accepted { by, .. }) if *by == at)
+            });
         }
     }
 }

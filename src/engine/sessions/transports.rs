@@ -24,13 +24,12 @@ impl<P: Parser> Sessions<P> {
         match self.transports.get(transport).copied() {
             Some(Attached::Accepted {
                 request, session, ..
-            }) => {
-                match session {
-                    Some(session) => self.begin_probe(now, transport, session, out),
-                    None => self.open_websocket(now, transport, request, out),
-                }
-                self.forget_request(request, out);
-            }
+            }) => match session {
+                // The server began to shut down while the client was being answered.
+                None if !self.accepting => self.close_transport(transport, false, out),
+                None => self.open_websocket(now, transport, request, out),
+                Some(session) => self.begin_probe(transport, session, request),
+            },
             // Opened twice: the caller's mistake, and harmless.
             Some(Attached::Main { .. } | Attached::Probe { .. }) => {}
             None => out.push(Output::CloseTransport {
@@ -58,35 +57,24 @@ impl<P: Parser> Sessions<P> {
         let batch = open.into_batch();
         out.push(Output::Transmit { transport, batch });
         out.notice(Notice::Opened { session, request });
+        self.forget_request(request);
     }
 
-    fn begin_probe(
-        &mut self,
-        now: Instant,
-        transport: TransportId,
-        session: SessionKey,
-        out: &mut impl Sink<P>,
-    ) {
+    fn begin_probe(&mut self, transport: TransportId, session: SessionKey, request: RequestId) {
+        self.forget_request(request);
         if let Some(attached) = self.transports.get_mut(transport) {
             *attached = Attached::Probe {
                 session,
                 busy: false,
             };
         }
-        self.run_due(now, session, out);
     }
 
     /// A batch was written whole.
-    pub(crate) fn handle_transport_sent(
-        &mut self,
-        now: Instant,
-        transport: TransportId,
-        out: &mut impl Sink<P>,
-    ) {
+    pub(crate) fn handle_transport_sent(&mut self, transport: TransportId, out: &mut impl Sink<P>) {
         match self.transports.get_mut(transport) {
             Some(Attached::Probe { busy, .. }) => *busy = false,
             Some(&mut Attached::Main { session }) => {
-                self.run_due(now, session, out);
                 if let Some(lane) = self.lane_mut(session) {
                     if let Link::WebSocket { busy, .. } = &mut lane.link {
                         *busy = false;
@@ -101,19 +89,18 @@ impl<P: Parser> Sessions<P> {
     /// A transport ended without being asked to.
     pub(crate) fn handle_transport_lost(
         &mut self,
-        _now: Instant,
         transport: TransportId,
         lost: Lost,
         out: &mut impl Sink<P>,
     ) {
-        let Some(attached) = self.transports.remove(out.queued(), transport) else {
+        let Some(attached) = self.transports.remove(transport) else {
             return;
         };
         match attached {
             Attached::Accepted {
                 request, session, ..
             } => {
-                self.forget_request(request, out);
+                self.forget_request(request);
                 if let Some(session) = session {
                     self.step_upgrade(session, Input::Stray, out);
                 }
@@ -205,9 +192,9 @@ impl<P: Parser> Sessions<P> {
             return;
         };
         out.push(Output::CloseTransport { transport, abort });
-        self.transports.remove(out.queued(), transport);
+        self.transports.remove(transport);
         if let Attached::Accepted { request, .. } = attached {
-            self.forget_request(request, out);
+            self.forget_request(request);
         }
     }
 }

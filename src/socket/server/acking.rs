@@ -29,9 +29,7 @@ impl Server {
 
     /// Reports an ack that is over.
     pub(super) fn settle_ack(&mut self, ack: AckKey) {
-        // The index rests until the event below was taken, hence the one to come is counted.
-        let queued = crate::key::Mark(self.out.outputs.queued().0 + 1);
-        if let Some(Settled { outcome, missing }) = self.acks.settle(queued, ack) {
+        if let Some(Settled { outcome, missing }) = self.acks.settle(ack) {
             self.out.tell(Event::AckDone {
                 ack,
                 outcome,
@@ -54,8 +52,7 @@ impl Server {
         key: AckKey,
         outcome: Option<AckOutcome>,
     ) -> Result<(), Stale> {
-        let queued = crate::key::Mark(self.out.outputs.queued().0 + 1);
-        let ack = self.acks.remove(queued, key).ok_or(Stale)?;
+        let ack = self.acks.remove(key).ok_or(Stale)?;
         for &socket in &ack.asked {
             if let Some(socket) = self.sockets.get_mut(socket)
                 && socket.acks.get(&ack.id) == Some(&key)
@@ -80,7 +77,9 @@ impl Server {
     ///
     /// [`Stale`] if it is over already; its last event is in the queue or was taken.
     pub fn cancel(&mut self, ack: AckKey) -> Result<(), Stale> {
-        self.end_ack(ack, None)
+        let done = self.end_ack(ack, None);
+        self.settle();
+        done
     }
 
     /// Answers an event.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::{Pending, Server, Socket, connection::Member, incoming::violation, namespaces::scope};
 use crate::{
     edge::SessionKey,
-    engine::outbox::Outgoing,
+    engine::{SendError, outbox::Outgoing, sessions::Fate},
     socket::{
         Data,
         decode::Received,
@@ -30,18 +30,18 @@ impl Server {
     ) -> Result<(), DisconnectReason> {
         let Some(namespace) = self.namespaces.find(received.namespace()) else {
             let answer = encode::connect_error(received.namespace(), "Invalid namespace", None);
-            self.send_control(session, answer);
+            self.send_protocol(session, answer);
             return Ok(());
         };
         let Some(connection) = self.connection(session) else {
             return Ok(());
         };
-        if connection.member(namespace).is_some() {
+        if let Some(Member::Joined(_) | Member::Pending(_)) = connection.member(namespace) {
             return Err(violation(Violation::ConnectedTwice));
         }
         if connection.len() >= self.config.max_namespaces {
             let answer = encode::connect_error(received.namespace(), "too many namespaces", None);
-            self.send_control(session, answer);
+            self.send_protocol(session, answer);
             return Ok(());
         }
         self.ask(session, namespace, received.into_data().unwrap_or_default());
@@ -85,22 +85,23 @@ impl Server {
         rooms: &[&str],
     ) -> Result<SocketKey, Stale> {
         self.advance(now);
-        let queued = self.out.outputs.queued();
-        let Pending {
+        let &Pending {
             session, namespace, ..
-        } = self.pending.remove(queued, pending).ok_or(Stale)?;
+        } = self.pending.get(pending).ok_or(Stale)?;
         let id = SocketId(self.sessions.random.id());
+        let answer = encode::connect_answer(self.name_of(namespace), id.as_str());
+        if self.send_control(session, answer).is_err() {
+            // The client takes no more: its connection closed, which withdraws the CONNECT.
+            self.settle();
+            return Err(Stale);
+        }
+        self.pending.remove(pending);
         let socket = self.add_socket(id, session, namespace);
-        let name = self.namespaces.get(namespace).map(|it| it.name.clone());
-        let answer = encode::connect_answer(&name.unwrap_or_default(), id.as_str());
-        self.send_control(session, answer);
-        let member = member_of(socket);
         for room in rooms {
-            self.join_room(socket, member, namespace, room);
+            self.join_room(socket, member_of(socket), namespace, room);
         }
         self.settle();
-        // The answer may have been what the client's queue could not take.
-        self.sockets.contains(socket).then_some(socket).ok_or(Stale)
+        Ok(socket)
     }
 
     fn add_socket(
@@ -160,32 +161,37 @@ impl Server {
         message: &str,
         data: Option<&Data>,
     ) -> Result<(), Stale> {
-        let queued = self.out.outputs.queued();
         let Pending {
             session, namespace, ..
-        } = self.pending.remove(queued, pending).ok_or(Stale)?;
+        } = self.pending.remove(pending).ok_or(Stale)?;
         if let Some(connection) = self.connection_mut(session) {
             connection.remove(namespace);
         }
-        let name = self.namespaces.get(namespace).map(|it| it.name.clone());
-        let answer = encode::connect_error(&name.unwrap_or_default(), message, data);
-        self.send_control(session, answer);
+        let answer = encode::connect_error(self.name_of(namespace), message, data);
+        self.send_protocol(session, answer);
         Ok(())
     }
 
     /// Ends a pending CONNECT that nobody waits for any more.
     pub(super) fn withdraw(&mut self, pending: PendingKey, reason: Withdrawal) {
-        // The event comes first, so that the key rests until it was taken.
         self.out.tell(Event::Withdrawn { pending, reason });
-        let queued = self.out.outputs.queued();
-        self.pending.remove(queued, pending);
+        self.pending.remove(pending);
+    }
+
+    fn name_of(&self, namespace: NamespaceKey) -> &str {
+        let namespace = self.namespaces.get(namespace);
+        namespace.map_or("/", |namespace| &namespace.name)
+    }
+
+    fn send_control(&mut self, session: SessionKey, text: Bytes) -> Result<Fate, SendError> {
+        let packet = Outgoing::text(text);
+        self.sessions.send(session, packet, false, &mut self.out)
     }
 
     /// Sends a packet of the protocol itself. A connection that takes no more is closing: its
     /// notice says so.
-    pub(super) fn send_control(&mut self, session: SessionKey, text: Bytes) {
-        let packet = Outgoing::text(text);
-        _ = self.sessions.send(session, packet, false, &mut self.out);
+    pub(super) fn send_protocol(&mut self, session: SessionKey, text: Bytes) {
+        _ = self.send_control(session, text);
     }
 
     /// Puts a socket into rooms; being in one already is no error.

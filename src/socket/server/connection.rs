@@ -26,6 +26,8 @@ pub(super) struct Connection {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Member {
     Joined(SocketKey),
+    /// The server disconnected it. What the client sent before it could know is ignored.
+    Kicked,
     Pending(PendingKey),
 }
 
@@ -53,7 +55,10 @@ impl Connection {
 
     /// How many namespaces it is in or waits for.
     pub(super) fn len(&self) -> usize {
-        self.members.len()
+        let members = self.members.iter();
+        members
+            .filter(|(_, member)| *member != Member::Kicked)
+            .count()
     }
 
     pub(super) fn member(&self, namespace: NamespaceKey) -> Option<Member> {
@@ -86,7 +91,7 @@ impl Connection {
         members
             .filter_map(|&(_, member)| match member {
                 Member::Joined(socket) => Some(socket),
-                Member::Pending(_) => None,
+                Member::Kicked | Member::Pending(_) => None,
             })
             .collect()
     }

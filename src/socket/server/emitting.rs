@@ -70,7 +70,8 @@ impl Server {
         let deadline = match wait {
             Wait::No => return (None, None),
             Wait::Forever => None,
-            Wait::AtMost(span) => Some(self.now + span),
+            // What lies beyond the end of the clock is never due.
+            Wait::AtMost(span) => Some(self.now + span).filter(|&at| at < Instant::MAX),
         };
         let Some(namespace) = self.namespaces.get_mut(namespace) else {
             return (None, None);

@@ -115,13 +115,15 @@ impl Server {
             PacketKind::Connect => self.on_connect(session, received),
             PacketKind::Disconnect => self.on_disconnect(session, &received),
             PacketKind::Event => {
-                let socket = self.addressee(session, &received)?;
-                self.on_event(socket, received, attachments);
+                if let Some(socket) = self.addressee(session, &received)? {
+                    self.on_event(socket, received, attachments);
+                }
                 Ok(())
             }
             PacketKind::Ack => {
-                let socket = self.addressee(session, &received)?;
-                if let Some(id) = received.id() {
+                if let Some(socket) = self.addressee(session, &received)?
+                    && let Some(id) = received.id()
+                {
                     self.on_ack(socket, id, received.into_args(attachments));
                 }
                 Ok(())
@@ -130,14 +132,15 @@ impl Server {
         }
     }
 
-    /// The socket that a packet is for.
+    /// The socket that a packet is for; `None` if the packet is to be ignored.
     fn addressee(
         &self,
         session: SessionKey,
         received: &Received,
-    ) -> Result<SocketKey, DisconnectReason> {
+    ) -> Result<Option<SocketKey>, DisconnectReason> {
         match self.standing(session, received) {
-            Some(Member::Joined(socket)) => Ok(socket),
+            Some(Member::Joined(socket)) => Ok(Some(socket)),
+            Some(Member::Kicked) => Ok(None),
             Some(Member::Pending(_)) | None => Err(violation(Violation::NotJoined)),
         }
     }

@@ -29,7 +29,10 @@ impl Server {
         match self.standing(session, received) {
             Some(Member::Joined(socket)) => {
                 self.remove_socket(socket, DisconnectReason::ClientLeft);
+                self.arm_idle(session);
             }
+            // It crossed the server's own disconnect packet.
+            Some(Member::Kicked) => {}
             Some(Member::Pending(pending)) => {
                 let namespace = self.pending.get(pending).map(|pending| pending.namespace);
                 if let (Some(namespace), Some(connection)) =
@@ -69,6 +72,7 @@ impl Server {
         for (_, member) in connection.clear() {
             match member {
                 Member::Joined(socket) => self.remove_socket(socket, reason),
+                Member::Kicked => {}
                 Member::Pending(pending) => self.withdraw(pending, Withdrawal::Client(reason)),
             }
         }
@@ -105,26 +109,24 @@ impl Server {
         let Some(state) = self.sockets.get(socket) else {
             return;
         };
-        let session = state.session;
+        let (session, namespace) = (state.session, state.namespace);
         if let Some(namespace) = self.namespace_of(state) {
             let packet = encode::disconnect(&namespace.name);
-            self.send_control(session, packet);
+            self.send_protocol(session, packet);
         }
         self.remove_socket(socket, DisconnectReason::ServerKicked);
+        if let Some(connection) = self.connection_mut(session) {
+            connection.set(namespace, Member::Kicked);
+        }
+        self.arm_idle(session);
     }
 
-    /// Ends every socket because the server stops; their connections are closed next.
+    /// Ends every socket and pending CONNECT because the server stops; their connections are
+    /// closed next.
     pub(super) fn shut_down_sockets(&mut self) {
-        for namespace in self.namespaces.keys() {
-            let sockets: Vec<SocketKey> = self.members(To::Group {
-                namespace,
-                rooms: &[],
-                except: &[],
-                without: None,
-            });
-            for socket in sockets {
-                self.remove_socket(socket, DisconnectReason::ServerShutdown);
-            }
+        let sessions: Vec<SessionKey> = self.sessions.keys().collect();
+        for session in sessions {
+            self.clear_connection(session, DisconnectReason::ServerShutdown);
         }
     }
 
@@ -140,8 +142,7 @@ impl Server {
             reason,
             rooms: boxed_names(rooms),
         });
-        let queued = self.out.outputs.queued();
-        let Some(state) = self.sockets.remove(queued, socket) else {
+        let Some(state) = self.sockets.remove(socket) else {
             return;
         };
         self.ids.remove(&id);
@@ -151,7 +152,6 @@ impl Server {
         if let Some(connection) = self.connection_mut(session) {
             connection.remove(namespace);
         }
-        self.arm_idle(session);
         self.release_acks(&state.acks);
     }
 

@@ -10,7 +10,7 @@ use crate::{
     random::SessionId,
     socket::{
         config::Config,
-        event::{NamespaceKey, SocketId, SocketKey, To},
+        event::{NamespaceKey, SocketId, SocketKey},
     },
     time::{Instant, UnixTime},
 };
@@ -73,31 +73,6 @@ impl Server {
         let rooms = self.rooms.rooms_of(member_of(socket));
         let names = rooms.filter_map(|room| self.rooms.name(room).cloned());
         own.into_iter().chain(names).collect()
-    }
-
-    /// The sockets that an emit would go to now, in its order.
-    pub fn members(&mut self, to: To<'_>) -> Vec<SocketKey> {
-        match to {
-            To::Socket(socket) => {
-                let socket = self.sockets.contains(socket).then_some(socket);
-                socket.into_iter().collect()
-            }
-            To::Group {
-                namespace,
-                rooms,
-                except,
-                without,
-            } => {
-                let targets = self.select(namespace, rooms, except, without);
-                let keys = targets.iter().filter_map(|&member| {
-                    let index = usize::try_from(member).ok()?;
-                    self.sockets.key_at(index)
-                });
-                let keys = keys.collect();
-                self.broadcasts.targets = targets;
-                keys
-            }
-        }
     }
 
     /// How many sockets are in a namespace.

@@ -137,10 +137,6 @@ impl Sink<Json> for Outlet {
         self.notices.push_back(notice);
     }
 
-    fn queued(&self) -> Mark {
-        self.outputs.queued()
-    }
-
     fn taken(&self) -> Mark {
         self.outputs.taken()
     }
@@ -204,18 +200,21 @@ impl Server {
     /// Takes time from an input: deadlines that are due run first.
     fn advance(&mut self, now: Instant) {
         self.now = self.now.max(now);
-        if self.now < self.quiet_until {
-            return;
+        if self.now >= self.quiet_until {
+            self.run_deadlines(Budget::unlimited());
         }
-        let mut budget = Budget::of_one_call();
+    }
+
+    fn run_deadlines(&mut self, mut budget: Budget) {
         self.sessions
             .handle_timeout(self.now, &mut budget, &mut self.out);
         self.settle();
-        self.run_deadlines(&mut budget);
+        self.run_own_deadlines(&mut budget);
         self.quiet_until = self.sessions.quiet_until(self.now, self.own_deadline());
     }
 
-    /// Acts on what the sessions have to tell.
+    /// Acts on what the sessions have to tell. Then all that an input causes is queued, and names
+    /// that were freed may rest.
     fn settle(&mut self) {
         while let Some(notice) = self.out.notices.pop_front() {
             match notice {
@@ -230,6 +229,11 @@ impl Server {
                 }
             }
         }
+        let queued = self.out.outputs.queued();
+        self.sessions.rest(queued);
+        self.sockets.rest(queued);
+        self.pending.rest(queued);
+        self.acks.rest(queued);
     }
 
     fn on_opened(&mut self, session: SessionKey, request: RequestId) {
@@ -277,16 +281,14 @@ impl Machine for Server {
 
     fn handle_body(&mut self, now: Instant, request: RequestId, body: BodyRead<Json>) {
         self.advance(now);
-        let delivery = self
-            .sessions
-            .begin_body(self.now, request, body, &mut self.out);
+        let delivery = self.sessions.begin_body(request, body, &mut self.out);
         self.deliver_inbound(delivery);
     }
 
     fn handle_request_end(&mut self, now: Instant, request: RequestId, end: End) {
         self.advance(now);
         self.sessions
-            .handle_request_end(self.now, request, end, &mut self.out);
+            .handle_request_end(request, end, &mut self.out);
         self.settle();
     }
 
@@ -304,28 +306,29 @@ impl Machine for Server {
         inbound: Inbound<Json>,
     ) {
         self.advance(now);
-        let delivery = self
-            .sessions
-            .begin_message(self.now, transport, inbound, &mut self.out);
+        let delivery = self.sessions.begin_message(transport, inbound);
         self.deliver_inbound(delivery);
     }
 
     fn handle_transport_sent(&mut self, now: Instant, transport: TransportId) {
         self.advance(now);
         self.sessions
-            .handle_transport_sent(self.now, transport, &mut self.out);
+            .handle_transport_sent(transport, &mut self.out);
         self.settle();
     }
 
     fn handle_transport_lost(&mut self, now: Instant, transport: TransportId, lost: Lost) {
         self.advance(now);
         self.sessions
-            .handle_transport_lost(self.now, transport, lost, &mut self.out);
+            .handle_transport_lost(transport, lost, &mut self.out);
         self.settle();
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        self.advance(now);
+        self.now = self.now.max(now);
+        if self.now >= self.quiet_until {
+            self.run_deadlines(Budget::of_one_call());
+        }
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

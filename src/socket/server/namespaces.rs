@@ -1,7 +1,5 @@
 //! The namespaces of a server. Static ones exist for ever.
 
-use alloc::vec::Vec;
-
 use bytestring::ByteString;
 
 use crate::{
@@ -82,10 +80,6 @@ impl Namespaces {
 
     pub(super) fn get_mut(&mut self, key: NamespaceKey) -> Option<&mut Namespace> {
         self.table.get_mut(key)
-    }
-
-    pub(super) fn keys(&self) -> Vec<NamespaceKey> {
-        self.table.keys().collect()
     }
 
     fn insert(&mut self, name: ByteString, rooms: &mut Rooms) -> NamespaceKey {

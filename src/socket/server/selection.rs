@@ -6,7 +6,7 @@ use core::mem;
 use super::{Broadcasts, Server, admission::member_of, namespaces::scope};
 use crate::{
     rooms::Member,
-    socket::event::{NamespaceKey, SocketId, SocketKey},
+    socket::event::{NamespaceKey, SocketId, SocketKey, To},
 };
 
 impl Server {
@@ -19,6 +19,8 @@ impl Server {
         except: &[&str],
         without: Option<SocketKey>,
     ) -> Vec<Member> {
+        // A key whose owner is gone leaves nobody out, least of all who got its index.
+        let without = without.filter(|&socket| self.sockets.contains(socket));
         let mut targets = mem::take(&mut self.broadcasts.targets);
         targets.clear();
         let Some(everyone) = self.namespaces.get(namespace).map(|it| it.everyone) else {
@@ -48,6 +50,31 @@ impl Server {
             }
         }
         targets
+    }
+
+    /// The sockets that an emit would go to now, in its order.
+    pub fn members(&mut self, to: To<'_>) -> Vec<SocketKey> {
+        match to {
+            To::Socket(socket) => {
+                let socket = self.sockets.contains(socket).then_some(socket);
+                socket.into_iter().collect()
+            }
+            To::Group {
+                namespace,
+                rooms,
+                except,
+                without,
+            } => {
+                let targets = self.select(namespace, rooms, except, without);
+                let keys = targets.iter().filter_map(|&member| {
+                    let index = usize::try_from(member).ok()?;
+                    self.sockets.key_at(index)
+                });
+                let keys = keys.collect();
+                self.broadcasts.targets = targets;
+                keys
+            }
+        }
     }
 
     /// Marks those who are left out as met.

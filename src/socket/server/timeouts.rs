@@ -5,7 +5,7 @@ use crate::{
     deadlines::earliest,
     edge::SessionKey,
     engine::sessions::Budget,
-    socket::event::{AckOutcome, PendingKey, Violation, Withdrawal},
+    socket::event::{AckOutcome, Event, PendingKey, Violation, Withdrawal},
     time::Instant,
 };
 
@@ -21,7 +21,7 @@ impl Server {
     }
 
     /// Runs what is due in this layer, within the budget.
-    pub(super) fn run_deadlines(&mut self, budget: &mut Budget) {
+    pub(super) fn run_own_deadlines(&mut self, budget: &mut Budget) {
         self.trim_deadlines();
         let now = self.now;
         while budget.spend() {
@@ -54,10 +54,8 @@ impl Server {
     fn on_undecided(&mut self, pending: PendingKey) {
         let now = self.now;
         if self.pending.get(pending).is_some_and(|it| it.by <= now) {
-            // The event must be in the queue before the key may be reused.
             let reason = Withdrawal::TimedOut;
-            self.out
-                .tell(crate::socket::event::Event::Withdrawn { pending, reason });
+            self.out.tell(Event::Withdrawn { pending, reason });
             _ = self.turn_away(pending, "timeout", None);
         }
     }
