@@ -1,0 +1,191 @@
+//! Sending to many sockets.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use socketio_proto::socket::{NamespaceKey, Sent, SocketKey, To};
+
+use super::{
+    EmitError,
+    ack::BroadcastWithAck,
+    link::Link,
+    packet::{Flags, Outgoing},
+    rooms::Rooms,
+    socket::Socket,
+};
+
+/// A choice among the sockets of a namespace, and how to send to them.
+///
+/// It chooses those that are in any of the rooms given to [`to`](Self::to), or everybody if there
+/// is none, but nobody who is in a room given to [`except`](Self::except). Made from a socket, it
+/// leaves that socket out. Each is chosen once. Nothing happens before the last call of a chain,
+/// and the choice is made then.
+///
+/// ```
+/// # fn example(io: socketio_tokio::Io) -> Result<(), Box<dyn std::error::Error>> {
+/// // io.to("room1").to("room2").except("room3").emit("foo", "bar");
+/// io.to("room1").to("room2").except("room3").emit("foo", ("bar",))?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing happens before the last call of a chain, such as `emit`"]
+pub struct Broadcast<'a> {
+    audience: Audience<'a>,
+    flags: Flags,
+}
+
+/// Whom a broadcast goes to.
+#[derive(Clone, Debug)]
+pub(crate) struct Audience<'a> {
+    pub(crate) link: &'a Link,
+    namespace: NamespaceKey,
+    rooms: Vec<&'a str>,
+    except: Vec<&'a str>,
+    without: Option<SocketKey>,
+}
+
+impl Audience<'_> {
+    pub(crate) fn to(&self) -> To<'_> {
+        To::Group {
+            namespace: self.namespace,
+            rooms: &self.rooms,
+            except: &self.except,
+            without: self.without,
+        }
+    }
+}
+
+impl<'a> Broadcast<'a> {
+    pub(super) fn new(
+        link: &'a Link,
+        namespace: NamespaceKey,
+        without: Option<SocketKey>,
+        flags: Flags,
+    ) -> Self {
+        Self {
+            audience: Audience {
+                link,
+                namespace,
+                rooms: Vec::new(),
+                except: Vec::new(),
+                without,
+            },
+            flags,
+        }
+    }
+
+    /// Adds the members of these rooms.
+    pub fn to(mut self, rooms: impl Rooms<'a>) -> Self {
+        self.audience.rooms.extend(rooms.names());
+        self
+    }
+
+    /// Leaves the members of these rooms out.
+    pub fn except(mut self, rooms: impl Rooms<'a>) -> Self {
+        self.audience.except.extend(rooms.names());
+        self
+    }
+
+    /// Drops the event for each socket to which it cannot leave at once.
+    pub fn volatile(mut self) -> Self {
+        self.flags.volatile = true;
+        self
+    }
+
+    /// Says whether compressing is allowed; it is by default.
+    pub fn compress(mut self, allowed: bool) -> Self {
+        self.flags.compress = allowed;
+        self
+    }
+
+    /// Waits at most this long for answers; see [`emit_with_ack`](Self::emit_with_ack).
+    pub fn timeout(mut self, span: Duration) -> Self {
+        self.flags.timeout = Some(span);
+        self
+    }
+
+    /// Sends an event. It is encoded once, whatever the number of sockets.
+    ///
+    /// A socket that takes no more is counted in [`Sent::dropped`] and fails nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the event cannot be encoded.
+    pub fn emit(self, event: &str, args: impl Serialize) -> Result<Sent, EmitError> {
+        let Self { audience, flags } = self;
+        let (packet, options) = Outgoing::new(event, args, flags).into_packet(false)?;
+        let emit = audience
+            .link
+            .with(|server, _, now| server.emit(now, audience.to(), packet, options));
+        Ok(emit?)
+    }
+
+    /// Sends an event and waits for an answer of each socket:
+    /// [`BroadcastAck`](super::BroadcastAck).
+    ///
+    /// ```
+    /// # async fn example(io: socketio_tokio::Io) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// let second = Duration::from_secs(1);
+    /// let all = io.to("voters").timeout(second).emit_with_ack("vote", ()).await?;
+    /// for (voter, answer) in &all.answers {
+    ///     let (vote,): (String,) = answer.parse()?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the event cannot be encoded. Missing answers are no error.
+    pub fn emit_with_ack(self, event: &str, args: impl Serialize) -> BroadcastWithAck<'a> {
+        let Self { audience, flags } = self;
+        let event = Outgoing::new(event, args, flags);
+        BroadcastWithAck { audience, event }
+    }
+
+    /// The sockets chosen, as they are now.
+    pub fn sockets(self) -> Vec<Socket> {
+        let link = self.audience.link;
+        let states = link.with(|server, tables, _| {
+            let keys = server.members(self.audience.to());
+            let states = keys.into_iter().map(|key| tables.sockets.get(key).cloned());
+            states.collect::<Vec<_>>()
+        });
+        let states = states.into_iter().flatten();
+        states.map(|it| Socket::new(link.clone(), it)).collect()
+    }
+
+    /// Puts the sockets chosen into rooms.
+    pub fn join<'b>(self, rooms: impl Rooms<'b>) {
+        let rooms = rooms.names();
+        self.audience.link.with(|server, _, _| {
+            for socket in server.members(self.audience.to()) {
+                // It is there: it was just found.
+                _ = server.join(socket, &rooms);
+            }
+        });
+    }
+
+    /// Takes the sockets chosen out of rooms.
+    pub fn leave<'b>(self, rooms: impl Rooms<'b>) {
+        let rooms = rooms.names();
+        self.audience.link.with(|server, _, _| {
+            for socket in server.members(self.audience.to()) {
+                for room in &rooms {
+                    _ = server.leave(socket, room);
+                }
+            }
+        });
+    }
+
+    /// Disconnects the sockets chosen: they leave the namespace, or, with `close`, their whole
+    /// connections close.
+    pub fn disconnect(self, close: bool) {
+        self.audience
+            .link
+            .with(|server, _, now| server.disconnect(now, self.audience.to(), close));
+    }
+}

@@ -1,0 +1,137 @@
+//! Clients on their way into a namespace.
+
+use std::{borrow::Cow, fmt, net::SocketAddr, sync::Arc};
+
+use http::HeaderMap;
+use serde::{Deserialize, Serialize};
+use socketio_proto::socket::{ArgsError, Data, PendingKey};
+use thiserror::Error;
+
+use super::{
+    handshake::{Guest, Handshake},
+    job::catch,
+    link::Link,
+    rooms::Rooms,
+};
+
+/// A client that asks to enter a namespace, as middleware sees it.
+#[derive(Clone)]
+pub struct Connecting {
+    guest: Arc<Guest>,
+}
+
+impl Connecting {
+    /// How it connected.
+    pub fn handshake(&self) -> &Handshake {
+        &self.guest.handshake
+    }
+
+    /// Decodes what the client sent along, its `auth` option; an empty object if nothing.
+    ///
+    /// # Errors
+    ///
+    /// When it is of another type.
+    pub fn auth<'a, T: Deserialize<'a>>(&'a self) -> Result<T, ArgsError> {
+        self.handshake().auth()
+    }
+
+    /// The headers of the request that opened the connection.
+    pub fn headers(&self) -> &HeaderMap {
+        self.handshake().headers()
+    }
+
+    /// A parameter of the query, percent-decoded. Of equal names the last one wins.
+    pub fn query(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.handshake().query(name)
+    }
+
+    /// The address that the connection came from, if the front knows it: see [`Peer`].
+    ///
+    /// [`Peer`]: crate::Peer
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.handshake().address()
+    }
+
+    /// The name of the namespace.
+    pub fn namespace(&self) -> &str {
+        &self.guest.namespace.name
+    }
+
+    /// Puts a value of any type aside for the socket that this client becomes, such as the user it
+    /// was found to be: [`Socket::get`](super::Socket::get). Gives the value of this type that was
+    /// there.
+    pub fn insert<T: Send + Sync + 'static>(&self, value: T) -> Option<Arc<T>> {
+        self.guest.data.insert(value)
+    }
+
+    /// The value of this type that an earlier middleware put aside.
+    pub fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.guest.data.get()
+    }
+
+    /// Lets the socket be in these rooms from its first moment, if it is accepted.
+    pub fn join<'a>(&self, rooms: impl Rooms<'a>) {
+        self.guest.reserve(&rooms.names());
+    }
+}
+
+impl fmt::Debug for Connecting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connecting")
+            .field("namespace", &self.namespace())
+            .field("address", &self.address())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a client is turned away: its `connect_error` event gets the message and the data.
+#[derive(Clone, Debug, Error)]
+#[error("{message}")]
+pub struct Refusal {
+    message: Cow<'static, str>,
+    data: Option<Data>,
+}
+
+impl Refusal {
+    /// A refusal with a message for the client.
+    pub fn new(message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            message: message.into(),
+            data: None,
+        }
+    }
+
+    /// Adds data for the client: `error.data` in JavaScript.
+    ///
+    /// A value that cannot be JSON, for example because it holds bytes, is left out; that is the
+    /// application's mistake, and debug builds panic.
+    #[must_use]
+    pub fn data(mut self, data: &(impl Serialize + ?Sized)) -> Self {
+        let data = Data::new(data);
+        debug_assert!(data.is_ok(), "the data of a refusal must be JSON");
+        self.data = data.ok();
+        self
+    }
+}
+
+/// Runs the middleware of a namespace in order, then accepts or refuses the client.
+pub(crate) async fn admit(link: Link, pending: PendingKey, guest: Arc<Guest>) {
+    let verdict = catch(judge(&guest)).await;
+    let verdict = verdict.unwrap_or_else(|_| Err(Refusal::new("internal error")));
+    link.with(|server, tables, now| match &verdict {
+        Ok(()) => tables.accept(server, now, pending, &guest),
+        Err(refusal) => {
+            tables.decided(pending);
+            // If it is stale, nobody waits for the answer.
+            _ = server.refuse(now, pending, &refusal.message, refusal.data.as_ref());
+        }
+    });
+}
+
+async fn judge(guest: &Arc<Guest>) -> Result<(), Refusal> {
+    for middleware in &guest.setup.middleware {
+        let guest = Arc::clone(guest);
+        middleware(Connecting { guest }).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,357 @@
+//! A whole Socket.IO server.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use serde::Serialize;
+use socketio_proto::socket::{Config, NamespaceError, Sent, Server};
+
+use super::{
+    Broadcast, EmitError, Namespace, Rooms, Socket, link::Link, namespace::NamespaceState,
+    tables::Tables,
+};
+use crate::{
+    clock::{self, Clock, EntropyError},
+    driver::Driver,
+    service::Service,
+};
+
+/// A server as a `tower` service.
+pub type IoService = Service<Server, Tables>;
+
+/// A Socket.IO server.
+///
+/// It is a handle: a clone is the same server. What sends from it directly goes to the namespace
+/// `/`, as in JavaScript.
+///
+/// # From JavaScript
+///
+/// A server, and what it does for each client:
+///
+/// ```
+/// use socketio_tokio::{DisconnectReason, Error, Io, Socket, serve};
+///
+/// # async fn example() -> Result<(), Error> {
+/// // const io = new Server();
+/// let io = Io::new();
+///
+/// io.of("/")
+///     // io.on("connection", (socket) => { …
+///     .on_connect(|socket: Socket| async move {
+///         // socket.join("lobby");
+///         socket.join("lobby")?;
+///         // socket.emit("hello", "world");
+///         socket.emit("hello", ("world",))?;
+///         // socket.broadcast.emit("joined", socket.id);
+///         socket.broadcast().emit("joined", (socket.id().as_str(),))?;
+///         Ok::<(), Error>(())
+///     })
+///     // socket.on("chat", (room, text) => { socket.to(room).emit("chat", text); });
+///     .on("chat", |socket: Socket, (room, text): (String, String)| async move {
+///         socket.to(&room).emit("chat", (text,))
+///     })
+///     // socket.on("disconnect", (reason) => { … });
+///     .on_disconnect(|socket: Socket, reason: DisconnectReason| async move {
+///         println!("{} left: {}", socket.id(), reason.as_str());
+///     });
+///
+/// // io.listen(3000);
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+/// serve(listener, io.service()).await;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Authentication, with what the client sent along and with a header:
+///
+/// ```
+/// use serde::Deserialize;
+/// use serde_json::json;
+/// use socketio_tokio::{Connecting, Io, Refusal};
+///
+/// #[derive(Deserialize)]
+/// struct Auth {
+///     token: String,
+/// }
+///
+/// struct User(String);
+///
+/// # fn example(io: Io) {
+/// // io.use((socket, next) => {
+/// //   const agent = socket.handshake.headers["user-agent"];
+/// //   const { token } = socket.handshake.auth;
+/// //   if (agent && token === "secret") { socket.data.user = "alice"; next(); }
+/// //   else {
+/// //     const error = new Error("unauthorized");
+/// //     error.data = { retry: false };
+/// //     next(error);
+/// //   }
+/// // });
+/// io.of("/").middleware(|client: Connecting| async move {
+///     let has_agent = client.headers().contains_key("user-agent");
+///     match client.auth::<Auth>() {
+///         Ok(auth) if has_agent && auth.token == "secret" => {
+///             client.insert(User("alice".to_owned()));
+///             Ok(())
+///         }
+///         _ => Err(Refusal::new("unauthorized").data(&json!({ "retry": false }))),
+///     }
+/// });
+/// # }
+/// ```
+///
+/// Acknowledgements, both ways:
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use socketio_tokio::{Ack, Error, Io, Socket};
+///
+/// # async fn example(io: Io, socket: Socket) -> Result<(), Error> {
+/// let second = Duration::from_secs(1);
+///
+/// // socket.on("sum", (a, b, callback) => { callback(a + b); });
+/// io.of("/").on("sum", |_: Socket, (a, b): (i64, i64)| async move { Ack((a + b,)) });
+///
+/// // const answer = await socket.timeout(1000).emitWithAck("question", 1);
+/// let answer = socket.timeout(second).emit_with_ack("question", (1,)).await?;
+/// let (text,): (String,) = answer.parse()?;
+///
+/// // const answers = await io.to("room").timeout(1000).emitWithAck("question");
+/// let all = io.to("room").timeout(second).emit_with_ack("question", ()).await?;
+/// println!("{} answered, {} did not", all.answers.len(), all.missing);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Rooms, and the rest of the cheat sheet:
+///
+/// ```
+/// # use socketio_tokio::{Error, Io, Socket};
+/// # fn example(io: Io, socket: Socket) -> Result<(), Error> {
+/// // io.emit("hello");
+/// io.emit("hello", ())?;
+/// // io.to("room1").to("room2").except("room3").emit("hello", 1, "2", { 3: true });
+/// io.to("room1").to("room2").except("room3").emit("hello", (1, "2", [3]))?;
+/// // io.of("/admin").to("room1").emit("hello");
+/// io.of("/admin").to("room1").emit("hello", ())?;
+/// // io.to(socketId).emit("hey");
+/// io.to(&socket.id()).emit("hey", ())?;
+/// // io.in("room1").socketsJoin(["room2", "room3"]);
+/// io.to("room1").join(["room2", "room3"]);
+/// // io.in("room1").disconnectSockets(true);
+/// io.to("room1").disconnect(true);
+/// // const sockets = await io.in("room1").fetchSockets();
+/// let sockets = io.to("room1").sockets();
+///
+/// // socket.volatile.emit("position", 1);
+/// socket.volatile().emit("position", (1,))?;
+/// // socket.to(["room1", "room2"]).except("room3").emit("hello");
+/// socket.to(["room1", "room2"]).except("room3").emit("hello", ())?;
+/// // socket.leave("room1");
+/// socket.leave("room1")?;
+/// // socket.rooms, socket.id, socket.connected
+/// let known = (socket.rooms(), socket.id(), socket.is_connected());
+/// // socket.disconnect();
+/// socket.disconnect(false);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// What is different:
+///
+/// - Handlers of one socket run one after the other. One that waits for something lets the
+///   socket's next events wait, too; where they should not, it spawns a task for the rest.
+/// - Sending to a socket that is gone is an error, not a silence; and waiting for its answer ends
+///   at once.
+/// - Arguments are decoded into types. What does not fit is told to
+///   [`on_error`](Namespace::on_error), and no handler sees it.
+#[derive(Clone)]
+pub struct Io {
+    pub(super) link: Link,
+    root: Namespace,
+}
+
+/// Builds an [`Io`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct IoBuilder {
+    config: Config,
+    max_unhandled: usize,
+}
+
+impl IoBuilder {
+    /// The settings of the protocol: path, heartbeat, limits.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// The most bytes of events that may wait for the handlers of one socket, each event counted
+    /// with 64 bytes added. An event on an empty queue always fits; one beyond it closes the
+    /// connection, because its client sends faster than it is served. Default 32 MiB.
+    pub fn max_unhandled(mut self, bytes: usize) -> Self {
+        self.max_unhandled = bytes;
+        self
+    }
+
+    /// Makes the server.
+    ///
+    /// # Panics
+    ///
+    /// When the operating system has no random bytes to give: see [`try_build`](Self::try_build).
+    pub fn build(self) -> Io {
+        self.try_build().expect("random bytes to make secrets of")
+    }
+
+    /// Makes the server.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system has no random bytes to give.
+    pub fn try_build(self) -> Result<Io, EntropyError> {
+        let clock = Clock::start();
+        let server = Server::new(self.config, clock::seed()?, clock.origin());
+        let tables = Tables::new(self.max_unhandled);
+        let link = Link(Driver::new(server, tables, clock));
+        let weak = link.downgrade();
+        link.with(|_, tables, _| tables.set_link(weak));
+        Ok(Io::from_link(&link))
+    }
+}
+
+impl Io {
+    /// Makes a server with the default settings.
+    ///
+    /// # Panics
+    ///
+    /// As [`IoBuilder::build`].
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Makes a server with other settings.
+    pub fn builder() -> IoBuilder {
+        IoBuilder {
+            config: Config::default(),
+            max_unhandled: 32 << 20,
+        }
+    }
+
+    pub(super) fn from_link(link: &Link) -> Self {
+        let root = of(link, "/").expect("the namespace that is always there");
+        let link = link.clone();
+        Self { link, root }
+    }
+
+    /// A namespace, which exists from now on. A missing leading slash is added, and the empty name
+    /// is `/`.
+    ///
+    /// Add it before the server is served: clients of a server that runs already can enter from
+    /// this call on, before the middleware that is added next is there.
+    ///
+    /// # Panics
+    ///
+    /// When no client could name it: see [`try_of`](Self::try_of).
+    pub fn of(&self, name: &str) -> Namespace {
+        self.try_of(name).expect("a name of a namespace")
+    }
+
+    /// As [`of`](Self::of), for names that may be wrong.
+    ///
+    /// # Errors
+    ///
+    /// When the name has a comma or control characters, or is too long.
+    pub fn try_of(&self, name: &str) -> Result<Namespace, NamespaceError> {
+        of(&self.link, name)
+    }
+
+    /// The server as a `tower` service: for [`serve`](crate::serve), hyper, or axum.
+    pub fn service(&self) -> IoService {
+        Service::new(self.link.0.clone())
+    }
+
+    /// Everybody in `/`. See [`Namespace::everyone`].
+    pub fn everyone(&self) -> Broadcast<'_> {
+        self.root.everyone()
+    }
+
+    /// The members of these rooms of `/`. See [`Namespace::to`].
+    pub fn to<'a>(&'a self, rooms: impl Rooms<'a>) -> Broadcast<'a> {
+        self.root.to(rooms)
+    }
+
+    /// Everybody in `/` but the members of these rooms. See [`Namespace::except`].
+    pub fn except<'a>(&'a self, rooms: impl Rooms<'a>) -> Broadcast<'a> {
+        self.root.except(rooms)
+    }
+
+    /// Everybody in `/` to whom the next event can leave at once.
+    pub fn volatile(&self) -> Broadcast<'_> {
+        self.root.volatile()
+    }
+
+    /// Everybody in `/`; the next answers are waited for at most this long.
+    pub fn timeout(&self, span: Duration) -> Broadcast<'_> {
+        self.root.timeout(span)
+    }
+
+    /// Sends an event to everybody in `/`. See [`Namespace::emit`].
+    ///
+    /// # Errors
+    ///
+    /// When the event cannot be encoded.
+    pub fn emit(&self, event: &str, args: impl Serialize) -> Result<Sent, EmitError> {
+        self.root.emit(event, args)
+    }
+
+    /// A socket of `/` by its public id.
+    pub fn socket(&self, id: &str) -> Option<Socket> {
+        self.root.socket(id)
+    }
+
+    /// Refuses new clients, disconnects all that there are with the reason
+    /// [`ServerShutdown`](crate::DisconnectReason::ServerShutdown), and waits until they were told
+    /// and every handler has ended, but no longer than `grace`; connections that are left then are
+    /// dropped. Says whether nothing was left.
+    ///
+    /// Called by a handler it would wait for itself: spawn a task there.
+    pub async fn shutdown(&self, grace: Duration) -> bool {
+        let begun = tokio::time::Instant::now();
+        let all_closed = self.link.0.shutdown(grace).await;
+        let tasks = self.link.with(|_, tables, _| Arc::clone(&tables.tasks));
+        let left = grace.saturating_sub(begun.elapsed());
+        let all_ended = tokio::time::timeout(left, tasks.finished()).await;
+        all_closed && all_ended.is_ok()
+    }
+
+    /// The sockets of `/`, as they are now.
+    pub fn sockets(&self) -> Vec<Socket> {
+        self.root.sockets()
+    }
+}
+
+fn of(link: &Link, name: &str) -> Result<Namespace, NamespaceError> {
+    let state = link.with(|server, tables, _| {
+        let key = server.add_namespace(name)?;
+        if let Some(state) = tables.namespaces.get(key) {
+            return Ok(Arc::clone(state));
+        }
+        let name = server.namespace_name(key).cloned().unwrap_or_default();
+        let state = Arc::new(NamespaceState::new(key, name));
+        tables.namespaces.insert(key, Arc::clone(&state));
+        Ok(state)
+    });
+    Ok(Namespace::new(link.clone(), state?))
+}
+
+impl Default for Io {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Io {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Io").finish_non_exhaustive()
+    }
+}

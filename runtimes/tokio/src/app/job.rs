@@ -1,0 +1,118 @@
+//! Running an application's handlers, and what becomes of those that fail.
+
+use std::{
+    any::Any,
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    task::Poll,
+};
+
+use socketio_proto::socket::{Args, ReplyToken};
+
+use super::{Cause, HandlerError, Reply, Socket, setup::OnEvent};
+
+/// One thing that the handlers of a socket have to do.
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// The socket was accepted. It is the first job.
+    Connect,
+    /// The socket is gone. It is the last job.
+    Disconnect,
+    /// The client sent an event.
+    Event {
+        args: Args,
+        reply: Option<ReplyToken>,
+    },
+}
+
+/// Does what waits for a socket, one job after the other, until nothing does.
+pub(crate) async fn drain(socket: Socket) {
+    while let Some(job) = socket.state().inbox.next() {
+        run(&socket, job).await;
+        // Handlers that never wait must not keep the thread from others.
+        tokio::task::coop::consume_budget().await;
+    }
+}
+
+async fn run(socket: &Socket, job: Job) {
+    let setup = &socket.state().guest.setup;
+    match job {
+        Job::Connect => {
+            for handler in &setup.on_connect {
+                let done = catch(async { handler(socket.clone()).await }).await;
+                report(socket, "connect", done);
+            }
+        }
+        Job::Disconnect => {
+            let Some(reason) = socket.disconnect_reason() else {
+                return;
+            };
+            for handler in &setup.on_disconnect {
+                let done = catch(async { handler(socket.clone(), reason).await }).await;
+                report(socket, "disconnect", done);
+            }
+        }
+        Job::Event { args, reply } => {
+            if let Some(handler) = setup.handler(args.name()) {
+                handle(socket, handler, args, reply).await;
+            }
+        }
+    }
+}
+
+async fn handle(socket: &Socket, handler: &OnEvent, args: Args, reply: Option<ReplyToken>) {
+    // A clone shares the buffer; the name is for the report.
+    let event = args.clone();
+    let reply = Reply::new(socket.clone(), reply);
+    let done = match handler {
+        OnEvent::Async(handler) => {
+            catch(async { handler(socket.clone(), args, reply).await }).await
+        }
+        OnEvent::Sync(handler) => catch(async { handler(socket, args, reply) }).await,
+    };
+    report(socket, event.name(), done);
+}
+
+/// Runs a future; a panic in it becomes an error.
+pub(crate) async fn catch<T>(future: impl Future<Output = T>) -> Result<T, Cause> {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        // A future that panicked is not polled again, and what it shared is the application's.
+        let poll = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context)));
+        match poll {
+            Ok(poll) => poll.map(Ok),
+            Err(panic) => Poll::Ready(Err(Cause::Panicked(message_of(&*panic)))),
+        }
+    })
+    .await
+}
+
+fn message_of(panic: &(dyn Any + Send)) -> Box<str> {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("no message").into()
+}
+
+/// Tells the application what went wrong.
+fn report(socket: &Socket, event: &str, done: Result<Result<(), Cause>, Cause>) {
+    let Err(cause) = done.and_then(|done| done) else {
+        return;
+    };
+    let error = HandlerError::new(event, cause);
+    let handlers = &socket.state().guest.setup.on_error;
+    if handlers.is_empty() {
+        print_in_debug_builds(socket, &error);
+    }
+    for handler in handlers {
+        // There is nobody left to tell that the handler of errors failed; its panic was printed.
+        _ = catch_unwind(AssertUnwindSafe(|| handler(socket, &error)));
+    }
+}
+
+/// Without a handler of errors, a newcomer whose types do not fit would see nothing happen at all.
+fn print_in_debug_builds(socket: &Socket, error: &HandlerError) {
+    if cfg!(debug_assertions) && !error.is_disconnected() {
+        eprintln!("socketio-tokio: {socket:?}: {error}; `on_error` takes these errors");
+    }
+}

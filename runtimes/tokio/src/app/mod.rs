@@ -1,0 +1,50 @@
+//! What an application works with: a server, its namespaces and their sockets.
+//!
+//! Handles ([`Io`], [`Namespace`], [`Socket`]) give commands to the machine; `tables` is told its
+//! events. Nothing of an application runs under the machine's lock: what a client causes is put
+//! into the `inbox` of its socket, and a task that lives only as long as there is something to do
+//! runs the handlers (`job`). Middleware runs in a task of its own for each client (`connecting`).
+//! Answers to acks go past the inbox to whoever waits for them (`ack`).
+
+mod ack;
+mod broadcast;
+mod connecting;
+mod emitter;
+mod error;
+mod extensions;
+mod handler;
+mod handshake;
+mod inbox;
+mod io;
+mod job;
+mod link;
+mod namespace;
+mod outcome;
+mod packet;
+mod rooms;
+mod setup;
+mod socket;
+mod tables;
+mod tasks;
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    ack::{AckFuture, BroadcastAck, BroadcastAckFuture, BroadcastWithAck, EmitWithAck},
+    broadcast::Broadcast,
+    connecting::{Connecting, Refusal},
+    emitter::Emitter,
+    error::{AckError, Cause, Disconnected, EmitError, Error, HandlerError},
+    handler::{EventHandler, SyncEventHandler},
+    handshake::Handshake,
+    io::{Io, IoBuilder, IoService},
+    namespace::Namespace,
+    outcome::{Ack, AsTheyCame, Decoded, Finish, FromArgs, Reply, Respond},
+    rooms::Rooms,
+    socket::Socket,
+    tables::Tables,
+};
+pub use socketio_proto::socket::{
+    Args, ArgsError, Binary, Config, Data, DisconnectReason, EncodeError, NamespaceError, Sent,
+    SocketId,
+};

@@ -1,0 +1,319 @@
+//! A namespace: what its clients may do, and sending to all of them.
+
+use std::{
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use bytestring::ByteString;
+use serde::Serialize;
+use socketio_proto::socket::{DisconnectReason, NamespaceKey, Sent};
+
+use super::{
+    Broadcast, BroadcastWithAck, Connecting, EmitError, EventHandler, HandlerError, Refusal, Rooms,
+    Socket, SyncEventHandler, handler,
+    link::Link,
+    outcome::Finish,
+    packet::Flags,
+    setup::{OnEvent, Setup},
+};
+
+/// Names that endpoints use for themselves; a client cannot emit them.
+const RESERVED: [&str; 6] = [
+    "connect",
+    "connect_error",
+    "disconnect",
+    "disconnecting",
+    "newListener",
+    "removeListener",
+];
+
+/// A namespace of a server.
+///
+/// It is a handle: a clone is the same namespace. Handlers that are added concern clients that
+/// connect from then on; a client that is here keeps those it came with.
+///
+/// Handlers of one socket run one after the other, in the order of what happened: first those of
+/// its connection, then those of its events as they came, at last those of its disconnection.
+/// Handlers of different sockets run at the same time. Answers that a handler waits for do not
+/// stand in this line, so it may await its own client.
+///
+/// A handler that keeps an [`Io`](super::Io) or `Namespace` keeps the whole server alive with it;
+/// use [`Socket::namespace`] and [`Socket::io`] instead.
+#[derive(Clone)]
+pub struct Namespace {
+    link: Link,
+    state: Arc<NamespaceState>,
+}
+
+/// What is kept of a namespace beside the machine.
+#[derive(Debug)]
+pub(crate) struct NamespaceState {
+    pub(crate) key: NamespaceKey,
+    pub(crate) name: ByteString,
+    setup: RwLock<Arc<Setup>>,
+}
+
+impl NamespaceState {
+    pub(crate) fn new(key: NamespaceKey, name: ByteString) -> Self {
+        let setup = RwLock::default();
+        Self { key, name, setup }
+    }
+
+    /// What is installed now.
+    pub(crate) fn setup(&self) -> Arc<Setup> {
+        Arc::clone(&self.setup.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Replaces what is installed by a changed copy; what is dropped, is dropped without the lock.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Setup)) {
+        let mut place = self.setup.write().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = Setup::clone(&place);
+        change(&mut changed);
+        let old = std::mem::replace(&mut *place, Arc::new(changed));
+        drop(place);
+        drop(old);
+    }
+}
+
+#[allow(
+    clippy::return_self_not_must_use,
+    reason = "the server keeps what was added; the handle is returned for the next call"
+)]
+impl Namespace {
+    pub(super) fn new(link: Link, state: Arc<NamespaceState>) -> Self {
+        Self { link, state }
+    }
+
+    /// Its name, with the leading slash.
+    pub fn name(&self) -> &str {
+        &self.state.name
+    }
+
+    /// Adds a function that decides whether a client may come in.
+    ///
+    /// Such functions run before the client is accepted, in the order in which they were added,
+    /// and the first refusal ends it: the client's `connect_error` event gets the message and the
+    /// data. One that takes longer than the configured decision timeout, or whose client goes
+    /// away, is dropped at its next `.await`. One that panics refuses the client with `internal
+    /// error`.
+    ///
+    /// ```
+    /// # fn example(io: socketio_tokio::Io) {
+    /// use socketio_tokio::{Connecting, Refusal};
+    /// use serde::Deserialize;
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Auth { token: String }
+    ///
+    /// // io.use((socket, next) => {
+    /// //   if (isValid(socket.handshake.auth.token)) { next(); }
+    /// //   else { next(new Error("invalid credentials")); }
+    /// // });
+    /// io.of("/").middleware(|client: Connecting| async move {
+    ///     match client.auth::<Auth>() {
+    ///         Ok(auth) if auth.token == "secret" => Ok(()),
+    ///         _ => Err(Refusal::new("invalid credentials")),
+    ///     }
+    /// });
+    /// # }
+    /// ```
+    pub fn middleware<F, Fut>(self, middleware: F) -> Self
+    where
+        F: Fn(Connecting) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), Refusal>> + Send + 'static,
+    {
+        self.change(|setup| {
+            let middleware = move |client| Box::pin(middleware(client)) as _;
+            setup.middleware.push(Arc::new(middleware));
+        })
+    }
+
+    /// Adds a handler of connections. It runs before every other handler of the socket.
+    pub fn on_connect<F, Fut>(self, handler: F) -> Self
+    where
+        F: Fn(Socket) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Finish> + Send + 'static,
+    {
+        self.change(|setup| {
+            setup.on_connect.push(Arc::new(move |socket| {
+                let running = handler(socket);
+                Box::pin(async move { running.await.finish() })
+            }));
+        })
+    }
+
+    /// Sets the handler of an event; an earlier one of the same event is replaced.
+    ///
+    /// The client's arguments are decoded into the types that the handler takes. If they do not
+    /// fit, the handler is not called, and [`on_error`](Self::on_error) gets the reason.
+    ///
+    /// ```
+    /// # fn example(io: socketio_tokio::Io) {
+    /// use socketio_tokio::{Ack, Args, Reply, Socket};
+    ///
+    /// io.of("/")
+    ///     // socket.on("chat", (room, text) => socket.to(room).emit("chat", text));
+    ///     .on("chat", |socket: Socket, (room, text): (String, String)| async move {
+    ///         socket.to(&room).emit("chat", (text,))
+    ///     })
+    ///     // socket.on("sum", (a, b, callback) => callback(a + b));
+    ///     .on("sum", |_: Socket, (a, b): (i64, i64)| async move { Ack((a + b,)) })
+    ///     // socket.on("later", (...args) => { const callback = args.pop(); … });
+    ///     .on("later", |_: Socket, args: Args, reply: Reply| async move {
+    ///         tokio::spawn(async move { reply.send(args) });
+    ///     });
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When the name is one that clients cannot emit, such as `connect` and `disconnect`.
+    pub fn on<M>(self, event: &str, handler: impl EventHandler<M>) -> Self {
+        self.set(event, handler::boxed(handler))
+    }
+
+    /// Sets the handler of an event to a function that has nothing to wait for; an earlier one of
+    /// the same event is replaced. It is a little faster than [`on`](Self::on), and must not
+    /// block.
+    ///
+    /// ```
+    /// # fn example(io: socketio_tokio::Io) {
+    /// use socketio_tokio::Socket;
+    ///
+    /// io.of("/").on_sync("move", |socket: &Socket, (x, y): (f64, f64)| {
+    ///     socket.broadcast().volatile().emit("moved", (x, y))
+    /// });
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`on`](Self::on).
+    pub fn on_sync<M>(self, event: &str, handler: impl SyncEventHandler<M>) -> Self {
+        self.set(event, handler::boxed_sync(handler))
+    }
+
+    /// Sets the handler of events that have none of their own. Without it they are ignored.
+    ///
+    /// Which event it is, says [`Args::name`](crate::Args::name).
+    pub fn fallback<M>(self, handler: impl EventHandler<M>) -> Self {
+        let handler = handler::boxed(handler);
+        self.change(|setup| setup.fallback = Some(handler))
+    }
+
+    /// Adds a handler of disconnections. It runs after every other handler of the socket.
+    ///
+    /// [`Socket::rooms`] still says which rooms it was in.
+    pub fn on_disconnect<F, Fut>(self, handler: F) -> Self
+    where
+        F: Fn(Socket, DisconnectReason) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Finish> + Send + 'static,
+    {
+        self.change(|setup| {
+            setup.on_disconnect.push(Arc::new(move |socket, reason| {
+                let running = handler(socket, reason);
+                Box::pin(async move { running.await.finish() })
+            }));
+        })
+    }
+
+    /// Adds a function that is told what went wrong in the handlers of a socket: a client sent
+    /// arguments of other types, a handler returned an error or panicked. The next event is
+    /// handled as usual.
+    ///
+    /// It runs between the socket's handlers and must not block. While there is none, such errors
+    /// are printed by debug builds and ignored by release builds.
+    pub fn on_error<F>(self, handler: F) -> Self
+    where
+        F: Fn(&Socket, &HandlerError) + Send + Sync + 'static,
+    {
+        self.change(|setup| setup.on_error.push(Arc::new(handler)))
+    }
+
+    /// Everybody in it: the start of a chain.
+    pub fn everyone(&self) -> Broadcast<'_> {
+        Broadcast::new(&self.link, self.state.key, None, Flags::default())
+    }
+
+    /// The members of these rooms.
+    pub fn to<'a>(&'a self, rooms: impl Rooms<'a>) -> Broadcast<'a> {
+        self.everyone().to(rooms)
+    }
+
+    /// Everybody but the members of these rooms.
+    pub fn except<'a>(&'a self, rooms: impl Rooms<'a>) -> Broadcast<'a> {
+        self.everyone().except(rooms)
+    }
+
+    /// Everybody to whom the next event can leave at once.
+    pub fn volatile(&self) -> Broadcast<'_> {
+        self.everyone().volatile()
+    }
+
+    /// Everybody; the next answers are waited for at most this long.
+    pub fn timeout(&self, span: Duration) -> Broadcast<'_> {
+        self.everyone().timeout(span)
+    }
+
+    /// Sends an event to everybody in it. See [`Broadcast::emit`].
+    ///
+    /// # Errors
+    ///
+    /// When the event cannot be encoded.
+    pub fn emit(&self, event: &str, args: impl Serialize) -> Result<Sent, EmitError> {
+        self.everyone().emit(event, args)
+    }
+
+    /// Sends an event to everybody in it and waits for the answers. See
+    /// [`Broadcast::emit_with_ack`].
+    ///
+    /// # Errors
+    ///
+    /// When the event cannot be encoded.
+    pub fn emit_with_ack(&self, event: &str, args: impl Serialize) -> BroadcastWithAck<'_> {
+        self.everyone().emit_with_ack(event, args)
+    }
+
+    /// How many sockets it has now.
+    pub fn len(&self) -> usize {
+        self.link.with(|server, _, _| server.count(self.state.key))
+    }
+
+    /// Whether it has no sockets now.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A socket by its public id.
+    pub fn socket(&self, id: &str) -> Option<Socket> {
+        let state = self.link.with(|server, tables, _| {
+            let key = server.socket(self.state.key, id)?;
+            tables.sockets.get(key).cloned()
+        });
+        Some(Socket::new(self.link.clone(), state?))
+    }
+
+    /// Its sockets, as they are now.
+    pub fn sockets(&self) -> Vec<Socket> {
+        self.everyone().sockets()
+    }
+
+    fn set(self, event: &str, handler: OnEvent) -> Self {
+        let is_reserved = RESERVED.contains(&event);
+        assert!(!is_reserved, "clients cannot emit {event:?}");
+        self.change(|setup| drop(setup.on_event.insert(event.into(), handler)))
+    }
+
+    fn change(self, change: impl FnOnce(&mut Setup)) -> Self {
+        self.state.change(change);
+        self
+    }
+}
+
+impl fmt::Debug for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Namespace").field(&self.name()).finish()
+    }
+}

@@ -1,0 +1,162 @@
+//! What handlers return, and how they answer.
+
+use serde::Serialize;
+use socketio_proto::socket::{Args, Packet, ReplyToken, Sent};
+
+use super::{Cause, EmitError, Error, Socket};
+
+/// Answers the acknowledgement that a client asked for: the value that a handler returns.
+///
+/// It holds the answer's arguments, as a tuple with one element for each or as a list of equal
+/// values. If the client asked for no answer, nothing is sent.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub struct Ack<T>(pub T);
+
+/// The right to answer one event, once, now or later.
+///
+/// Dropping it leaves the client without an answer.
+#[derive(Debug)]
+#[must_use = "without an answer the client waits for ever, or until its timeout"]
+pub struct Reply {
+    socket: Socket,
+    token: Option<ReplyToken>,
+}
+
+impl Reply {
+    pub(super) fn new(socket: Socket, token: Option<ReplyToken>) -> Self {
+        Self { socket, token }
+    }
+
+    /// Whether the client asked for an answer.
+    pub fn is_wanted(&self) -> bool {
+        self.token.is_some()
+    }
+
+    /// Answers. If the client asked for no answer, it does nothing.
+    ///
+    /// Received [`Args`] are forwarded as they came.
+    ///
+    /// # Errors
+    ///
+    /// When the arguments cannot be encoded, and when the socket is gone.
+    pub fn send(self, args: impl Serialize) -> Result<(), EmitError> {
+        let Some(token) = self.token else {
+            return Ok(());
+        };
+        let packet = Packet::reply(&args)?;
+        let link = self.socket.link();
+        Ok(link.with(|server, _, now| server.reply(now, token, packet))?)
+    }
+}
+
+/// What a handler that answers nothing may return: nothing, what came of an emit ([`Sent`]), or a
+/// `Result` of either with any error.
+///
+/// An error goes to [`Namespace::on_error`](super::Namespace::on_error).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not what this handler may return",
+    label = "this handler must return nothing, or a `Result`",
+    note = "an async block with `?` needs the type of its error: end it with `Ok::<(), socketio_tokio::Error>(())`"
+)]
+pub trait Finish {
+    #[doc(hidden)]
+    fn finish(self) -> Result<(), Cause>;
+}
+
+impl Finish for () {
+    fn finish(self) -> Result<(), Cause> {
+        Ok(())
+    }
+}
+
+impl Finish for Sent {
+    fn finish(self) -> Result<(), Cause> {
+        Ok(())
+    }
+}
+
+impl<R: Finish, E: Into<Error>> Finish for Result<R, E> {
+    fn finish(self) -> Result<(), Cause> {
+        match self {
+            Ok(done) => done.finish(),
+            Err(error) => Err(Cause::Failed(error.into())),
+        }
+    }
+}
+
+/// What a handler of an event may return: nothing, what came of an emit ([`Sent`]), the answer as
+/// [`Ack`], or a `Result` of these with any error.
+///
+/// An error goes to [`Namespace::on_error`](super::Namespace::on_error).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not what a handler of an event may return",
+    label = "a handler must return nothing, `Ack(…)`, or a `Result`",
+    note = "an async block with `?` needs the type of its error: end it with `Ok::<(), socketio_tokio::Error>(())`"
+)]
+pub trait Respond {
+    #[doc(hidden)]
+    fn respond(self, reply: Reply) -> Result<(), Cause>;
+}
+
+impl Respond for () {
+    fn respond(self, _reply: Reply) -> Result<(), Cause> {
+        Ok(())
+    }
+}
+
+impl Respond for Sent {
+    fn respond(self, _reply: Reply) -> Result<(), Cause> {
+        Ok(())
+    }
+}
+
+impl<T: Serialize> Respond for Ack<T> {
+    fn respond(self, reply: Reply) -> Result<(), Cause> {
+        reply
+            .send(self.0)
+            .map_err(|error| Cause::Failed(error.into()))
+    }
+}
+
+impl<R: Respond, E: Into<Error>> Respond for Result<R, E> {
+    fn respond(self, reply: Reply) -> Result<(), Cause> {
+        match self {
+            Ok(answer) => answer.respond(reply),
+            Err(error) => Err(Cause::Failed(error.into())),
+        }
+    }
+}
+
+/// Decodes what a handler takes as its second parameter: a type that serde can read, usually a
+/// tuple, or [`Args`] as they came.
+///
+/// The marker keeps the two apart; it is inferred.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be read from the arguments of an event",
+    label = "must be `Args`, or a tuple whose elements implement `serde::Deserialize`",
+    note = "a single argument is a tuple of one: `(text,): (String,)`"
+)]
+pub trait FromArgs<Marker>: Sized {
+    #[doc(hidden)]
+    fn from_args(args: Args) -> Result<Self, Cause>;
+}
+
+/// Marks arguments that are decoded.
+#[derive(Debug)]
+pub struct Decoded;
+
+/// Marks arguments that are taken as they came.
+#[derive(Debug)]
+pub struct AsTheyCame;
+
+impl<T: serde::de::DeserializeOwned> FromArgs<Decoded> for T {
+    fn from_args(args: Args) -> Result<Self, Cause> {
+        args.parse().map_err(Cause::Arguments)
+    }
+}
+
+impl FromArgs<AsTheyCame> for Args {
+    fn from_args(args: Args) -> Result<Self, Cause> {
+        Ok(args)
+    }
+}

@@ -1,0 +1,260 @@
+//! One client in one namespace.
+
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use bytestring::ByteString;
+use serde::Serialize;
+use socketio_proto::socket::{DisconnectReason, Sent, SocketId, SocketKey, To};
+
+use super::{
+    Broadcast, Disconnected, EmitError, EmitWithAck, Emitter, Handshake, Io, Namespace, Rooms,
+    handshake::Guest, inbox::Inbox, link::Link, packet::Flags,
+};
+
+/// One client in one namespace.
+///
+/// It is a handle: a clone is the same socket, two are equal if they are the same, and it may
+/// outlive the client's connection. Sending then fails.
+#[derive(Clone)]
+pub struct Socket {
+    link: Link,
+    state: Arc<SocketState>,
+}
+
+/// What is kept of a socket beside the machine.
+#[derive(Debug)]
+pub(crate) struct SocketState {
+    pub(crate) key: SocketKey,
+    pub(crate) id: SocketId,
+    pub(crate) guest: Arc<Guest>,
+    pub(crate) inbox: Inbox,
+    /// Set once it is gone.
+    pub(crate) left: OnceLock<Left>,
+}
+
+/// How a socket went.
+#[derive(Debug)]
+pub(crate) struct Left {
+    pub(crate) reason: DisconnectReason,
+    pub(crate) rooms: Box<[ByteString]>,
+}
+
+impl Socket {
+    pub(super) fn new(link: Link, state: Arc<SocketState>) -> Self {
+        Self { link, state }
+    }
+
+    pub(super) fn link(&self) -> &Link {
+        &self.link
+    }
+
+    pub(super) fn state(&self) -> &Arc<SocketState> {
+        &self.state
+    }
+
+    pub(super) fn as_target(&self) -> To<'static> {
+        To::Socket(self.state.key)
+    }
+
+    pub(super) fn broadcast_with(&self, flags: Flags) -> Broadcast<'_> {
+        let namespace = self.state.guest.namespace.key;
+        Broadcast::new(&self.link, namespace, Some(self.state.key), flags)
+    }
+
+    /// The public id: random, unrelated to the connection's secrets, and safe to show to others.
+    pub fn id(&self) -> SocketId {
+        self.state.id
+    }
+
+    /// The namespace.
+    pub fn namespace(&self) -> Namespace {
+        Namespace::new(self.link.clone(), Arc::clone(&self.state.guest.namespace))
+    }
+
+    /// The server.
+    pub fn io(&self) -> Io {
+        Io::from_link(&self.link)
+    }
+
+    /// How the client connected.
+    pub fn handshake(&self) -> &Handshake {
+        &self.state.guest.handshake
+    }
+
+    /// Whether the client is still here. It may be gone in the next moment.
+    pub fn is_connected(&self) -> bool {
+        self.state.left.get().is_none()
+    }
+
+    /// Why the client is gone, once it is.
+    pub fn disconnect_reason(&self) -> Option<DisconnectReason> {
+        self.state.left.get().map(|left| left.reason)
+    }
+
+    /// Sends an event to the client.
+    ///
+    /// Arguments are a tuple, one element for each, or a list of equal values; a single one is
+    /// `(value,)`, none is `()`. Bytes at any depth travel as attachments: use
+    /// [`Binary`](crate::Binary). Received [`Args`](crate::Args) are forwarded as they came. The
+    /// event waits for a client that cannot take it at once.
+    ///
+    /// # Errors
+    ///
+    /// When the event cannot be encoded, when the socket is gone, and when too much waits for the
+    /// client already, which closes its connection.
+    pub fn emit(&self, event: &str, args: impl Serialize) -> Result<Sent, EmitError> {
+        Emitter::new(self).emit(event, args)
+    }
+
+    /// Sends an event to the client and waits for its answer.
+    ///
+    /// ```
+    /// # async fn example(socket: socketio_tokio::Socket) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// // const answer = await socket.timeout(5000).emitWithAck("question", 1);
+    /// let answer = socket.emit_with_ack("question", (1,)).timeout(Duration::from_secs(5)).await?;
+    /// let (text,): (String,) = answer.parse()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`emit`](Self::emit), when the client owes too many answers, when the answer does not
+    /// come in time, and when the client disconnects first.
+    pub fn emit_with_ack(&self, event: &str, args: impl Serialize) -> EmitWithAck<'_> {
+        Emitter::new(self).emit_with_ack(event, args)
+    }
+
+    /// Sends the next event only if it can leave at once.
+    pub fn volatile(&self) -> Emitter<'_> {
+        Emitter::new(self).volatile()
+    }
+
+    /// Says whether the next event may be compressed; it may by default.
+    pub fn compress(&self, allowed: bool) -> Emitter<'_> {
+        Emitter::new(self).compress(allowed)
+    }
+
+    /// Waits at most this long for the next answer.
+    pub fn timeout(&self, span: Duration) -> Emitter<'_> {
+        Emitter::new(self).timeout(span)
+    }
+
+    /// Sends to the members of these rooms, this socket left out.
+    pub fn to<'a>(&'a self, rooms: impl Rooms<'a>) -> Broadcast<'a> {
+        self.broadcast().to(rooms)
+    }
+
+    /// Sends to everybody in the namespace but this socket and the members of these rooms.
+    pub fn except<'a>(&'a self, rooms: impl Rooms<'a>) -> Broadcast<'a> {
+        self.broadcast().except(rooms)
+    }
+
+    /// Sends to everybody in the namespace but this socket.
+    pub fn broadcast(&self) -> Broadcast<'_> {
+        self.broadcast_with(Flags::default())
+    }
+
+    /// Joins rooms. Being in one already is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`Disconnected`] if the socket is gone.
+    pub fn join<'a>(&self, rooms: impl Rooms<'a>) -> Result<(), Disconnected> {
+        let rooms = rooms.names();
+        let join = self
+            .link
+            .with(|server, _, _| server.join(self.state.key, &rooms));
+        Ok(join?)
+    }
+
+    /// Leaves rooms. Not being in one is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`Disconnected`] if the socket is gone.
+    pub fn leave<'a>(&self, rooms: impl Rooms<'a>) -> Result<(), Disconnected> {
+        let rooms = rooms.names();
+        let leave = self.link.with(|server, _, _| {
+            let mut rooms = rooms.iter();
+            rooms.try_for_each(|room| server.leave(self.state.key, room))
+        });
+        Ok(leave?)
+    }
+
+    /// The rooms it is in, the one named after its id first, the others in the order of joining.
+    ///
+    /// Once the socket is gone, the rooms it was in then, so that a handler of the disconnection
+    /// can tell them.
+    pub fn rooms(&self) -> Vec<String> {
+        // Under the lock, so that it does not go in between.
+        let rooms = self.link.with(|server, _, _| match self.state.left.get() {
+            Some(left) => left.rooms.to_vec(),
+            None => server.rooms_of(self.state.key),
+        });
+        rooms.into_iter().map(String::from).collect()
+    }
+
+    /// Disconnects the client from the namespace or, with `close`, closes its whole connection,
+    /// which ends its sockets in other namespaces, too. A socket that is gone is left as it is.
+    pub fn disconnect(&self, close: bool) {
+        let target = self.as_target();
+        self.link
+            .with(|server, _, now| server.disconnect(now, target, close));
+    }
+
+    /// Keeps a value of any type with the socket and gives the value of this type that was there.
+    ///
+    /// ```
+    /// # fn example(socket: socketio_tokio::Socket) {
+    /// struct Username(String);
+    ///
+    /// // socket.data.username = "alice";
+    /// socket.insert(Username("alice".to_owned()));
+    /// let name = socket.get::<Username>();
+    /// # }
+    /// ```
+    pub fn insert<T: Send + Sync + 'static>(&self, value: T) -> Option<Arc<T>> {
+        self.state.guest.data.insert(value)
+    }
+
+    /// The value of this type that is kept with the socket.
+    pub fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.state.guest.data.get()
+    }
+
+    /// Takes the value of this type away from the socket.
+    pub fn remove<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.state.guest.data.remove()
+    }
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket")
+            .field("id", &self.id())
+            .field("namespace", &self.state.guest.namespace.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for Socket {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.state, &other.state)
+    }
+}
+
+impl Eq for Socket {}
+
+impl Hash for Socket {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id().hash(state);
+    }
+}

@@ -1,0 +1,123 @@
+//! What is left of clients that are gone.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt as _, Full};
+
+use super::{Ack, Args, Connecting, Io, IoService, Socket};
+
+/// A client that polls, without any network.
+struct Client {
+    service: IoService,
+    sid: String,
+}
+
+impl Client {
+    async fn open(io: &Io) -> Self {
+        let mut client = Self {
+            service: io.service(),
+            sid: String::new(),
+        };
+        let opened = client.request("GET", "").await;
+        let sid = opened.split('"').nth(3);
+        client.sid = format!("&sid={}", sid.unwrap());
+        client
+    }
+
+    async fn poll(&self) -> String {
+        self.request("GET", "").await
+    }
+
+    async fn post(&self, body: &'static str) {
+        assert_eq!(self.request("POST", body).await, "ok");
+    }
+
+    async fn request(&self, method: &str, body: &'static str) -> String {
+        let sid = &self.sid;
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/socket.io/?EIO=4&transport=polling{sid}"))
+            .body(Full::new(Bytes::from_static(body.as_bytes())))
+            .unwrap();
+        let response = self.service.handle(request).await.unwrap();
+        let body = response.into_body().collect().await.unwrap();
+        String::from_utf8(body.to_bytes().to_vec()).unwrap()
+    }
+}
+
+/// How many entries there are: connections, clients on their way in, sockets, acks.
+fn kept(io: &Io) -> [usize; 4] {
+    io.link.with(|_, tables, _| {
+        [
+            tables.sessions.len(),
+            tables.pending.len(),
+            tables.sockets.len(),
+            tables.acks.len(),
+        ]
+    })
+}
+
+#[tokio::test]
+async fn nothing_is_kept_of_clients_that_are_gone() {
+    let io = Io::new();
+    io.of("/slow")
+        .middleware(|_: Connecting| std::future::pending());
+    io.of("/").on("ask", |socket: Socket| async move {
+        let long = Duration::from_secs(600);
+        _ = socket.timeout(long).emit_with_ack("question", ()).await;
+    });
+    let client = Client::open(&io).await;
+
+    client.post("40/slow,").await;
+    client.post("40").await;
+    client.post(r#"42["ask"]"#).await;
+    while !client.poll().await.contains("question") {}
+    assert_eq!(kept(&io), [1, 1, 1, 1]);
+
+    client.post("1").await;
+    assert!(io.shutdown(Duration::from_secs(10)).await);
+    assert_eq!(kept(&io), [0, 0, 0, 0]);
+}
+
+#[tokio::test]
+async fn an_ack_that_nobody_waits_for_is_forgotten() {
+    let io = Io::new();
+    let client = Client::open(&io).await;
+    client.post("40").await;
+    client.poll().await;
+    let sockets = io.sockets();
+    let [socket] = &sockets[..] else {
+        unreachable!("one client has entered")
+    };
+
+    let waiting = socket.emit_with_ack("question", ()).into_future();
+    let all = io.everyone().emit_with_ack("question", ()).into_future();
+    assert_eq!(kept(&io), [1, 0, 1, 2]);
+    drop((waiting, all));
+
+    assert_eq!(kept(&io), [1, 0, 1, 0]);
+}
+
+#[tokio::test]
+async fn a_server_that_nobody_uses_is_dropped_with_its_handlers() {
+    let io = Io::new();
+    let kept = std::sync::Arc::new(());
+    let handlers = std::sync::Arc::downgrade(&kept);
+    io.of("/").on("event", move |_: Socket, args: Args| {
+        assert!(std::sync::Arc::strong_count(&kept) > 0);
+        async move { Ack(args) }
+    });
+    let client = Client::open(&io).await;
+    client.post("40").await;
+    client.post(r#"421["event",1]"#).await;
+    while !client.poll().await.contains("431[1]") {}
+    assert!(handlers.upgrade().is_some());
+
+    drop((client, io));
+    // The task of the timer holds the server for a moment.
+    while handlers.upgrade().is_some() {
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,340 @@
+//! One machine behind one lock, shared by everything that talks to it.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use socketio_proto::{
+    edge::{BodyRead, Carrier, End, Machine, RequestId},
+    engine::Parser,
+    time::Instant,
+};
+use tokio::sync::{Notify, oneshot};
+
+use crate::{
+    clock::Clock,
+    request::{RequestInfo, target},
+    slots::Slots,
+    state::{Directive, Reply, RequestSlot, State},
+    ticket::{EndRequest, Ticket},
+    timer,
+};
+
+/// A [`Machine`] that threads can share: every machine of `socketio-proto` is one.
+pub trait Drivable:
+    Machine<Parser: Parser<Payload: Send> + Send + Sync + 'static> + Send + 'static
+{
+}
+
+impl<M> Drivable for M
+where
+    M: Machine + Send + 'static,
+    M::Parser: Send + Sync + 'static,
+    <M::Parser as Parser>::Payload: Send,
+{
+}
+
+/// The upper half of a server: it is told what the machine tells an application.
+pub trait Handler<M: Machine>: Send + 'static {
+    /// The machine has told something.
+    ///
+    /// It is called with the machine's lock held, in the order of the events. So it may look things
+    /// up and queue, but neither run application code, nor wait, nor enter the [`Driver`] again,
+    /// which would deadlock. A panic here stops the whole server.
+    fn on_event(&mut self, event: M::Event, context: &mut Context<'_, M>);
+}
+
+/// What a [`Handler`] can reach while it is told an event.
+pub struct Context<'a, M: Machine> {
+    /// The machine. Commands are welcome; what they cause follows in the same queue.
+    pub machine: &'a mut M,
+    /// The time of the input that caused the event.
+    pub now: Instant,
+    pub(crate) requests: &'a mut Slots<RequestId, RequestSlot<M::Parser>>,
+}
+
+impl<M: Machine> Context<'_, M> {
+    /// What is kept of a request that an event names; `None` once it was taken or the request has
+    /// ended.
+    pub fn request(&mut self, request: RequestId) -> Option<&RequestInfo> {
+        self.requests.get_mut(request)?.info.as_ref()
+    }
+
+    /// Takes what is kept of a request, to move it to the session that the request opened.
+    pub fn take_request(&mut self, request: RequestId) -> Option<RequestInfo> {
+        let info = self.requests.get_mut(request)?.info.take()?;
+        Some(info.compact())
+    }
+}
+
+impl<M: Machine> fmt::Debug for Context<'_, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("now", &self.now)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Drives a machine: the one place where inputs meet it, in one order, under one lock.
+///
+/// Cloning it is cheap. Every input takes the lock, calls the machine, and hands out all that
+/// follows before the lock is released; so requests, transports and the handler see outputs in the
+/// machine's order. Nothing waits while the lock is held, and bytes are read, decoded and written
+/// outside it.
+///
+/// A background task runs deadlines. It starts on the tokio runtime of the first input that arms
+/// one, and ends when nothing uses the driver any more, which also drops the machine.
+///
+/// If the machine or the handler panics, the driver is stopped: requests are answered with 503,
+/// transports close, [`with`](Self::with) panics.
+pub struct Driver<M: Drivable, H: Handler<M>> {
+    shared: Arc<Shared<M, H>>,
+}
+
+pub(crate) struct Shared<M: Drivable, H: Handler<M>> {
+    state: Mutex<State<M, H>>,
+    clock: Clock,
+    timer: Arc<Notify>,
+    idle: Notify,
+}
+
+impl<M: Drivable, H: Handler<M>> Driver<M, H> {
+    /// Begins to drive a machine. The clock's origin must be the one the machine was made with.
+    pub fn new(machine: M, handler: H, clock: Clock) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                state: Mutex::new(State::new(machine, handler)),
+                clock,
+                timer: Arc::default(),
+                idle: Notify::new(),
+            }),
+        }
+    }
+
+    /// Runs a command on the machine, then hands out what follows from it.
+    ///
+    /// It must not be called by the handler, nor run long: everybody waits for it.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the machine or the handler has panicked before.
+    pub fn with<R>(&self, command: impl FnOnce(&mut M, Instant) -> R) -> R {
+        self.with_handler(|machine, _, now| command(machine, now))
+    }
+
+    /// Like [`with`](Self::with), with the handler: to change both in one critical section.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the machine or the handler has panicked before.
+    pub fn with_handler<R>(&self, command: impl FnOnce(&mut M, &mut H, Instant) -> R) -> R {
+        self.shared
+            .enter(|state, now| command(&mut state.machine, &mut state.handler, now))
+            .expect("neither the machine nor the handler has panicked")
+    }
+
+    /// Whether the machine claims a request target, path and query.
+    pub fn claims(&self, target: &str) -> bool {
+        self.shared
+            .state
+            .lock()
+            .is_ok_and(|state| state.machine.claims(target))
+    }
+
+    /// Refuses new sessions, closes all that there are, and waits until clients were told and
+    /// every request and transport has ended, but no longer than `grace`; what is left then is
+    /// dropped. Says whether nothing was left.
+    pub async fn shutdown(&self, grace: Duration) -> bool {
+        self.shared.enter(|state, now| {
+            state.draining = true;
+            state.machine.shutdown(now);
+        });
+        let in_time = tokio::time::timeout(grace, self.shared.until_idle()).await;
+        if in_time.is_err() {
+            self.shared.enter(|state, _| state.abort());
+        }
+        in_time.is_ok()
+    }
+
+    /// Hands a request over, unless the machine does not claim it.
+    pub(crate) fn begin(
+        &self,
+        carrier: Carrier,
+        info: RequestInfo,
+        any_path: bool,
+    ) -> Result<Begun<M, H>, NotBegun> {
+        let (sender, directive) = oneshot::channel();
+        let request = self.shared.enter(|state, now| {
+            if !any_path && !state.machine.claims(target(info.uri())) {
+                return None;
+            }
+            let request = info.with_head(carrier, |head| state.machine.handle_request(now, head));
+            let slot = RequestSlot {
+                info: Some(info),
+                reply: Reply::Open(sender),
+            };
+            state.requests.insert(request, slot);
+            Some(request)
+        });
+        let request = request.ok_or(NotBegun::Stopped)?;
+        let request = request.ok_or(NotBegun::NotClaimed)?;
+        Ok(Begun {
+            ticket: Ticket::new(Arc::<Shared<M, H>>::clone(&self.shared), request),
+            driver: self.clone(),
+            directive,
+        })
+    }
+
+    pub(crate) fn body(&self, request: RequestId, body: BodyRead<M::Parser>) {
+        self.shared
+            .enter(|state, now| state.machine.handle_body(now, request, body));
+    }
+
+    /// Like [`with_handler`](Self::with_handler), but does nothing if the driver is stopped.
+    pub(crate) fn try_with_handler<R>(
+        &self,
+        command: impl FnOnce(&mut M, &mut H, Instant) -> R,
+    ) -> Option<R> {
+        self.shared
+            .enter(|state, now| command(&mut state.machine, &mut state.handler, now))
+    }
+
+    /// The driver that shares this.
+    pub(crate) fn of(shared: Arc<Shared<M, H>>) -> Self {
+        Self { shared }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared<M, H>> {
+        &self.shared
+    }
+}
+
+impl<M: Drivable, H: Handler<M>> Clone for Driver<M, H> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<M: Drivable, H: Handler<M>> fmt::Debug for Driver<M, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver")
+            .field("clock", &self.shared.clock)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A request that the machine knows.
+pub(crate) struct Begun<M: Drivable, H: Handler<M>> {
+    pub(crate) driver: Driver<M, H>,
+    pub(crate) ticket: Ticket,
+    pub(crate) directive: oneshot::Receiver<Directive<M::Parser>>,
+}
+
+/// Why a request does not concern the machine.
+pub(crate) enum NotBegun {
+    /// It lies under another path.
+    NotClaimed,
+    /// The machine or its handler panicked.
+    Stopped,
+}
+
+/// When the timer has to come back.
+pub(crate) enum Tick {
+    /// After this span.
+    After(Duration),
+    /// When there is a deadline.
+    Never,
+    /// The driver is stopped.
+    Stopped,
+}
+
+impl<M: Drivable, H: Handler<M>> Shared<M, H> {
+    /// The one way in: takes the lock, lets an input happen, hands out what follows.
+    ///
+    /// `None` if the machine or the handler has panicked before; nothing happens then.
+    pub(crate) fn enter<R>(
+        self: &Arc<Self>,
+        input: impl FnOnce(&mut State<M, H>, Instant) -> R,
+    ) -> Option<R> {
+        let mut lock = self.state.lock().ok()?;
+        let mut stop = StopOnPanic(Some(&mut *lock));
+        let state = stop.0.as_deref_mut()?;
+        // Read under the lock, so that it does not descend from one input to the next.
+        let now = self.clock.now();
+        let result = input(state, now);
+        state.drain(now);
+        let wake_timer = state.arm_earlier();
+        if wake_timer && !state.ticking {
+            state.ticking = timer::start(Arc::downgrade(self), Arc::clone(&self.timer));
+            if !state.ticking {
+                // Not on a runtime. The next input that is will start it.
+                state.armed = None;
+            }
+        }
+        let is_idle = state.draining && state.is_idle();
+        stop.0 = None;
+        drop(stop);
+        drop(lock);
+        if wake_timer {
+            self.timer.notify_one();
+        }
+        if is_idle {
+            self.idle.notify_waiters();
+        }
+        Some(result)
+    }
+
+    /// Runs what is due; says when more will be.
+    pub(crate) fn tick(self: &Arc<Self>) -> Tick {
+        let tick = self.enter(|state, now| {
+            state.machine.handle_timeout(now);
+            state.drain(now);
+            state.armed = state.machine.poll_timeout();
+            match state.armed {
+                Some(due) => Tick::After(due.saturating_duration_since(now)),
+                None => Tick::Never,
+            }
+        });
+        tick.unwrap_or(Tick::Stopped)
+    }
+
+    async fn until_idle(self: &Arc<Self>) {
+        loop {
+            let mut change = std::pin::pin!(self.idle.notified());
+            // From here on no change is missed.
+            change.as_mut().enable();
+            if self.enter(|state, _| state.is_idle()).unwrap_or(true) {
+                return;
+            }
+            change.await;
+        }
+    }
+}
+
+/// Lets go of everybody who waits, if the machine or the handler panics: nobody would serve them.
+struct StopOnPanic<'a, M: Drivable, H: Handler<M>>(Option<&'a mut State<M, H>>);
+
+impl<M: Drivable, H: Handler<M>> Drop for StopOnPanic<'_, M, H> {
+    fn drop(&mut self) {
+        if let Some(state) = &mut self.0 {
+            state.abort();
+        }
+    }
+}
+
+impl<M: Drivable, H: Handler<M>> EndRequest for Shared<M, H> {
+    fn end_request(self: Arc<Self>, request: RequestId, end: End) {
+        self.enter(|state, now| state.end_request(now, request, end));
+    }
+}
+
+impl<M: Drivable, H: Handler<M>> Drop for Shared<M, H> {
+    fn drop(&mut self) {
+        // The timer task finds nothing to drive and ends.
+        self.timer.notify_one();
+    }
+}

@@ -1,0 +1,63 @@
+//! Engine.IO and Socket.IO servers on tokio, as a `tower` service for hyper and axum.
+//!
+//! The protocols live in [`socketio_proto`], as machines that do no I/O. This crate is the glue: it
+//! reads and writes bytes, tells the time, and runs an application's handlers. Its lower half knows
+//! no packet and no namespace; any [`Machine`](socketio_proto::edge::Machine) can be driven.
+//!
+//! ```text
+//!   hyper, axum ──▶ Service ──▶ Driver: one lock around the machine ──▶ Handler ──▶ application
+//!                     │           ▲            │
+//!                     ▼           │            ▼
+//!                 a task per WebSocket     timer task
+//! ```
+//!
+//! - [`Io`] is Socket.IO, ready to use: start there.
+//! - [`EngineServer`] is Engine.IO alone, ready to use.
+//! - [`Driver`] shares a machine; [`Handler`] is told its events; [`Service`] serves its requests.
+//! - [`serve`] is an HTTP server for who has none.
+//!
+//! What it leaves to its surroundings: TLS, HTTP/2 (over which there is no WebSocket here),
+//! limits on the number of connections, and compression.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::panic, reason = "tests fail loudly")
+)]
+
+mod app;
+mod body;
+mod clock;
+mod driver;
+mod engine;
+mod mailbox;
+mod request;
+mod response;
+mod serve;
+mod service;
+mod slots;
+mod stall;
+mod state;
+mod ticket;
+mod timer;
+mod transport;
+mod websocket;
+
+pub use socketio_proto;
+
+pub use self::{
+    app::{
+        Ack, AckError, AckFuture, Args, ArgsError, AsTheyCame, Binary, Broadcast, BroadcastAck,
+        BroadcastAckFuture, BroadcastWithAck, Cause, Config, Connecting, Data, Decoded,
+        DisconnectReason, Disconnected, EmitError, EmitWithAck, Emitter, EncodeError, Error,
+        EventHandler, Finish, FromArgs, HandlerError, Handshake, Io, IoBuilder, IoService,
+        Namespace, NamespaceError, Refusal, Reply, Respond, Rooms, Sent, Socket, SocketId,
+        SyncEventHandler, Tables,
+    },
+    body::Body,
+    clock::{Clock, EntropyError, seed},
+    driver::{Context, Drivable, Driver, Handler},
+    engine::{EngineServer, Event, Events, Forward},
+    request::{Peer, RequestInfo},
+    serve::{Drain, Serve, serve},
+    service::{Or, OrFuture, ResponseFuture, Service},
+};

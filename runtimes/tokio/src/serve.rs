@@ -1,0 +1,269 @@
+//! A ready-made HTTP server around a service, for who has none.
+
+use std::{
+    fmt, future, io,
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use hyper::{body::Incoming, server::conn::http1};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, sleep, timeout_at},
+};
+
+use crate::{
+    driver::{Drivable, Handler},
+    request::Peer,
+    service::{Or, Service},
+    stall::Stall,
+};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Serves HTTP/1.1 on a listener: a [`Service`], or one before another service ([`Or`]).
+///
+/// Awaiting it serves forever, or [`until`](Serve::until) a signal.
+///
+/// ```no_run
+/// # use socketio_tokio::{EngineServer, serve, Event};
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let (server, _events) = EngineServer::new(Default::default())?;
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+/// serve(listener, server.service())
+///     .until(async { tokio::signal::ctrl_c().await.unwrap_or_default() })
+///     .await;
+/// # Ok(())
+/// # }
+/// ```
+pub fn serve<S>(listener: TcpListener, service: S) -> Serve<S> {
+    Serve {
+        listener,
+        service,
+        header_timeout: Duration::from_secs(30),
+        write_timeout: Duration::from_secs(60),
+        grace: Duration::from_secs(10),
+        until: Box::pin(future::pending()),
+    }
+}
+
+/// An HTTP server, made by [`serve`].
+#[must_use = "it serves when it is awaited"]
+pub struct Serve<S> {
+    listener: TcpListener,
+    service: S,
+    header_timeout: Duration,
+    write_timeout: Duration,
+    grace: Duration,
+    until: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl<S> Serve<S> {
+    /// How long a client may take to send a request's head, and how long a connection between
+    /// two requests is kept. Default 30 s.
+    pub fn header_timeout(mut self, span: Duration) -> Self {
+        self.header_timeout = span;
+        self
+    }
+
+    /// How long a client may take none of what is written to it; then its connection, also a
+    /// WebSocket, is dropped. Default 60 s.
+    pub fn write_timeout(mut self, span: Duration) -> Self {
+        self.write_timeout = span;
+        self
+    }
+
+    /// How long closing may take once the signal came; what is left then is dropped. Default 10 s.
+    pub fn grace(mut self, span: Duration) -> Self {
+        self.grace = span;
+        self
+    }
+
+    /// Serves until a signal: then no connection is accepted any more, sessions are closed in
+    /// order, responses are finished, and serving ends.
+    pub fn until(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.until = Box::pin(signal);
+        self
+    }
+}
+
+impl<S> fmt::Debug for Serve<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Serve")
+            .field("listener", &self.listener)
+            .field("header_timeout", &self.header_timeout)
+            .field("write_timeout", &self.write_timeout)
+            .field("grace", &self.grace)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A service whose sessions can be closed in order.
+///
+/// It is sealed: [`Service`] and [`Or`] are the ones.
+pub trait Drain: sealed::Sealed {
+    /// Closes all sessions; see [`Driver::shutdown`](crate::Driver::shutdown).
+    fn drain(&self, grace: Duration) -> impl Future<Output = bool> + Send;
+}
+
+mod sealed {
+    use super::{Drivable, Handler, Or, Service};
+
+    pub trait Sealed {}
+
+    impl<M: Drivable, H: Handler<M>> Sealed for Service<M, H> {}
+    impl<M: Drivable, H: Handler<M>, S> Sealed for Or<M, H, S> {}
+}
+
+impl<M: Drivable, H: Handler<M>> Drain for Service<M, H> {
+    fn drain(&self, grace: Duration) -> impl Future<Output = bool> + Send {
+        let driver = self.driver().clone();
+        async move { driver.shutdown(grace).await }
+    }
+}
+
+impl<M: Drivable, H: Handler<M>, S> Drain for Or<M, H, S> {
+    fn drain(&self, grace: Duration) -> impl Future<Output = bool> + Send {
+        let driver = self.driver().clone();
+        async move { driver.shutdown(grace).await }
+    }
+}
+
+impl<S, B> IntoFuture for Serve<S>
+where
+    S: tower_service::Service<http::Request<Incoming>, Response = http::Response<B>>
+        + Drain
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Future: Send,
+    S::Error: Into<BoxError>,
+    B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    type Output = ();
+    type IntoFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+impl<S, B> Serve<S>
+where
+    S: tower_service::Service<http::Request<Incoming>, Response = http::Response<B>>
+        + Drain
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Future: Send,
+    S::Error: Into<BoxError>,
+    B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    async fn run(mut self) {
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(self.header_timeout);
+        // Dropping it, also with this future, drops every connection that is not a WebSocket.
+        let mut connections = JoinSet::new();
+        let (finish, finishing) = watch::channel(());
+        loop {
+            tokio::select! {
+                (stream, peer) = accept(&self.listener) => {
+                    let service = WithPeer { service: self.service.clone(), peer };
+                    let service = TowerToHyperService::new(service);
+                    let stream = TokioIo::new(Stall::new(stream, self.write_timeout));
+                    let connection = http.serve_connection(stream, service);
+                    connections.spawn(until(finishing.clone(), connection.with_upgrades()));
+                }
+                Some(_) = connections.join_next() => {}
+                () = &mut self.until => break,
+            }
+        }
+        drop(self.listener);
+        let deadline = Instant::now() + self.grace;
+        // Connections stay open meanwhile: clients that poll fetch what waits for them.
+        self.service.drain(self.grace).await;
+        _ = finish.send(());
+        let all = async { while connections.join_next().await.is_some() {} };
+        _ = timeout_at(deadline, all).await;
+    }
+}
+
+/// Accepts a connection. It goes on after errors: those of one connection, and those, such as too
+/// many open files, that pass.
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                // Packets are small and wait for no others. A socket that refuses still works.
+                _ = stream.set_nodelay(true);
+                return (stream, peer);
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(_) => sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+    )
+}
+
+/// Has one connection; when it is told to, finishes the request that is under way and no more.
+async fn until<S, B>(
+    mut finishing: watch::Receiver<()>,
+    connection: http1::UpgradeableConnection<TokioIo<Stall<TcpStream>>, S>,
+) where
+    S: hyper::service::HttpService<Incoming, ResBody = B>,
+    S::Error: Into<BoxError>,
+    B: http_body::Body<Error: Into<BoxError>> + 'static,
+{
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = finishing.changed() => connection.as_mut().graceful_shutdown(),
+    }
+    // What went wrong concerns this client only, and its requests know.
+    _ = connection.await;
+}
+
+/// Tells a service the peer's address.
+#[derive(Clone)]
+struct WithPeer<S> {
+    service: S,
+    peer: SocketAddr,
+}
+
+impl<S, B> tower_service::Service<http::Request<B>> for WithPeer<S>
+where
+    S: tower_service::Service<http::Request<B>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.service.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: http::Request<B>) -> S::Future {
+        request.extensions_mut().insert(Peer(self.peer));
+        self.service.call(request)
+    }
+}

@@ -1,0 +1,310 @@
+//! The machine as a `tower` service: under hyper, in axum, beside other services.
+
+use std::{
+    convert::Infallible,
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http::StatusCode;
+use http_body_util::Either;
+use hyper::upgrade::OnUpgrade;
+use pin_project_lite::pin_project;
+use socketio_proto::edge::{BodyRead, Carrier};
+
+use crate::{
+    body::{self, Body, Unread},
+    driver::{Begun, Drivable, Driver, Handler, NotBegun},
+    request::{RequestInfo, target},
+    response,
+    state::{Answer, Directive, ReadBody},
+    websocket,
+};
+
+/// Serves a machine's requests over HTTP, long-polling and WebSockets alike.
+///
+/// It is a [`tower_service::Service`]. It needs a server that supports upgrades and drops a
+/// request's future when its client has gone, as hyper's does over HTTP/1.1: an aborted poll is
+/// then noticed at once, unless the client sent another request behind it on the same connection.
+///
+/// - Alone: [`serve`](crate::serve), or hyper with `hyper_util::service::TowerToHyperService`.
+///   Requests under other paths are answered with 404.
+/// - Before another service: [`or`](Self::or).
+/// - In axum: `Router::route_service("/socket.io/", service)`, or `fallback_service`. With
+///   `nest_service`, which takes the path away, or where the application is mounted under another
+///   prefix, use [`any_path`](Self::any_path).
+///
+/// A [`Peer`](crate::Peer) in a request's extensions tells the client's address.
+pub struct Service<M: Drivable, H: Handler<M>> {
+    driver: Driver<M, H>,
+    any_path: bool,
+}
+
+impl<M: Drivable, H: Handler<M>> Service<M, H> {
+    /// Serves the requests of a driver's machine.
+    pub fn new(driver: Driver<M, H>) -> Self {
+        Self {
+            driver,
+            any_path: false,
+        }
+    }
+
+    /// Takes every request, whatever its path: for a place behind a router that has matched the
+    /// path already and may have changed it.
+    #[must_use]
+    pub fn any_path(mut self) -> Self {
+        self.any_path = true;
+        self
+    }
+
+    /// Passes requests that the machine does not claim to another service.
+    pub fn or<S>(self, other: S) -> Or<M, H, S> {
+        Or { own: self, other }
+    }
+
+    /// The driver.
+    pub fn driver(&self) -> &Driver<M, H> {
+        &self.driver
+    }
+
+    /// Handles one request. Unlike through `tower`, it needs no `&mut`.
+    pub fn handle<B>(&self, request: http::Request<B>) -> ResponseFuture
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+    {
+        let future = handle(self.driver.clone(), self.any_path, request);
+        ResponseFuture(Box::pin(future))
+    }
+}
+
+impl<M: Drivable, H: Handler<M>, B> tower_service::Service<http::Request<B>> for Service<M, H>
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+{
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = ResponseFuture;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<B>) -> ResponseFuture {
+        self.handle(request)
+    }
+}
+
+impl<M: Drivable, H: Handler<M>> Clone for Service<M, H> {
+    fn clone(&self) -> Self {
+        Self {
+            driver: self.driver.clone(),
+            any_path: self.any_path,
+        }
+    }
+}
+
+impl<M: Drivable, H: Handler<M>> fmt::Debug for Service<M, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service")
+            .field("any_path", &self.any_path)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The response that a [`Service`] is going to give. Dropping it aborts the request.
+pub struct ResponseFuture(Pin<Box<dyn Future<Output = http::Response<Body>> + Send>>);
+
+impl Future for ResponseFuture {
+    type Output = Result<http::Response<Body>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx).map(Ok)
+    }
+}
+
+impl fmt::Debug for ResponseFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}
+
+/// Has one request from its head to its answer.
+///
+/// Wherever it is dropped, what it holds reports that the request is gone.
+async fn handle<M: Drivable, H: Handler<M>, B>(
+    driver: Driver<M, H>,
+    any_path: bool,
+    mut request: http::Request<B>,
+) -> http::Response<Body>
+where
+    B: http_body::Body<Data = Bytes>,
+{
+    let upgrade = websocket::handshake::is_wanted(request.headers())
+        .then(|| hyper::upgrade::on(&mut request));
+    let carrier = match upgrade {
+        Some(_) => Carrier::WebSocket,
+        None => Carrier::Polling,
+    };
+    let (head, body) = request.into_parts();
+    let waits = head.headers.contains_key(http::header::EXPECT);
+    let info = RequestInfo::new(head);
+    // Only a handshake is looked at again; nothing else keeps the head from being moved on.
+    let handshake = upgrade.map(|upgrade| (upgrade, info.clone()));
+    let mut begun = match driver.begin(carrier, info, any_path) {
+        Ok(begun) => begun,
+        Err(NotBegun::NotClaimed) => return response::empty(StatusCode::NOT_FOUND),
+        Err(NotBegun::Stopped) => return response::empty(StatusCode::SERVICE_UNAVAILABLE),
+    };
+    let answer = match (&mut begun.directive).await {
+        Ok(Directive::Answer(answer)) => Some(answer),
+        Ok(Directive::Read(order)) if expects_refusal(&body, waits, order.limit) => {
+            begun
+                .driver
+                .body(begun.ticket.request(), BodyRead::TooLarge);
+            order.answer.await.ok()
+        }
+        Ok(Directive::Read(order)) => read_body(&begun, body, order).await,
+        Err(_) => None,
+    };
+    answer.map_or_else(
+        // The server was shut down, or the body's connection broke: dropping the ticket says so.
+        || response::empty(StatusCode::SERVICE_UNAVAILABLE),
+        |answer| finish(begun, answer, handshake),
+    )
+}
+
+/// Whether a client waits for a word before it sends a body that is too large: then it need not
+/// send it at all.
+fn expects_refusal<B: http_body::Body>(body: &B, waits: bool, limit: usize) -> bool {
+    waits && body.size_hint().lower() > limit as u64
+}
+
+/// Reads and reports a body, and waits for the answer; stops reading if that comes first.
+async fn read_body<M: Drivable, H: Handler<M>, B>(
+    begun: &Begun<M, H>,
+    body: B,
+    order: ReadBody<M::Parser>,
+) -> Option<Answer<M::Parser>>
+where
+    B: http_body::Body<Data = Bytes>,
+{
+    let mut answer = order.answer;
+    let body = tokio::select! {
+        biased;
+        answer = &mut answer => return answer.ok(),
+        body = body::read(body, order.limit) => body,
+    };
+    let body = match body {
+        // Decoded here, so without the lock.
+        Ok(body) => BodyRead::Complete(order.codec.read_body(body)),
+        Err(Unread::TooLarge) => BodyRead::TooLarge,
+        Err(Unread::Broken) => return None,
+    };
+    begun.driver.body(begun.ticket.request(), body);
+    answer.await.ok()
+}
+
+fn finish<M: Drivable, H: Handler<M>>(
+    begun: Begun<M, H>,
+    answer: Answer<M::Parser>,
+    handshake: Option<(OnUpgrade, RequestInfo)>,
+) -> http::Response<Body> {
+    match (answer, handshake) {
+        (Answer::Respond(answer), _) => response::build(*answer, begun.ticket),
+        (Answer::Accept(accept), Some((upgrade, info))) => {
+            websocket::accept(begun, &accept, info.headers(), upgrade)
+        }
+        (Answer::Accept(_), None) => {
+            debug_assert!(false, "only a WebSocket handshake is accepted as one");
+            response::empty(StatusCode::BAD_REQUEST)
+        }
+    }
+}
+
+/// A [`Service`] before another service, which gets the requests that the machine does not claim.
+pub struct Or<M: Drivable, H: Handler<M>, S> {
+    own: Service<M, H>,
+    other: S,
+}
+
+impl<M: Drivable, H: Handler<M>, S> Or<M, H, S> {
+    /// The driver.
+    pub fn driver(&self) -> &Driver<M, H> {
+        self.own.driver()
+    }
+}
+
+impl<M: Drivable, H: Handler<M>, S: Clone> Clone for Or<M, H, S> {
+    fn clone(&self) -> Self {
+        Self {
+            own: self.own.clone(),
+            other: self.other.clone(),
+        }
+    }
+}
+
+impl<M: Drivable, H: Handler<M>, S> fmt::Debug for Or<M, H, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Or")
+            .field("own", &self.own)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<M: Drivable, H: Handler<M>, S, B, R> tower_service::Service<http::Request<B>> for Or<M, H, S>
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    S: tower_service::Service<http::Request<B>, Response = http::Response<R>>,
+{
+    type Response = http::Response<Either<Body, R>>;
+    type Error = S::Error;
+    type Future = OrFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.other.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        if self.own.any_path || self.own.driver.claims(target(request.uri())) {
+            let future = self.own.handle(request);
+            OrFuture::Own { future }
+        } else {
+            let future = self.other.call(request);
+            OrFuture::Other { future }
+        }
+    }
+}
+
+pin_project! {
+    /// The response that an [`Or`] is going to give.
+    #[project = OrProjection]
+    #[derive(Debug)]
+    #[allow(missing_docs, reason = "the macro passes no documentation on to fields")]
+    pub enum OrFuture<F> {
+        /// Of the [`Service`].
+        Own { #[pin] future: ResponseFuture },
+        /// Of the other service.
+        Other { #[pin] future: F },
+    }
+}
+
+impl<F, R, E> Future for OrFuture<F>
+where
+    F: Future<Output = Result<http::Response<R>, E>>,
+{
+    type Output = Result<http::Response<Either<Body, R>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(match self.project() {
+            OrProjection::Own { future } => match ready!(future.poll(cx)) {
+                Ok(response) => Ok(response.map(Either::Left)),
+                Err(never) => match never {},
+            },
+            OrProjection::Other { future } => {
+                ready!(future.poll(cx)).map(|response| response.map(Either::Right))
+            }
+        })
+    }
+}

@@ -1,0 +1,243 @@
+//! What the lock guards: the machine, its handler, and the way to everybody who waits for it.
+
+use std::sync::Arc;
+
+use slab::Slab;
+use socketio_proto::{
+    edge::{End, HeaderList, Lost, Machine, Output, RequestId, Response, TransportId},
+    engine::{Codec, Parser},
+    time::Instant,
+};
+use tokio::sync::oneshot;
+
+use crate::{
+    driver::{Context, Handler},
+    mailbox::{Close, Mailbox},
+    request::RequestInfo,
+    slots::Slots,
+};
+
+pub(crate) struct State<M: Machine, H> {
+    pub(crate) machine: M,
+    pub(crate) handler: H,
+    pub(crate) requests: Slots<RequestId, RequestSlot<M::Parser>>,
+    // Only transports that the machine has not forgotten: whoever removes one here, reports it.
+    pub(crate) transports: Slots<TransportId, Arc<Mailbox>>,
+    /// Every task that has a transport, also one that only closes it.
+    pub(crate) tasks: Slab<Arc<Mailbox>>,
+    /// When the timer will run, as far as it knows.
+    pub(crate) armed: Option<Instant>,
+    /// Whether the timer was started.
+    pub(crate) ticking: bool,
+    /// Whether somebody waits until nothing is left.
+    pub(crate) draining: bool,
+}
+
+/// A request, from the machine's first sight of it until its end is reported.
+pub(crate) struct RequestSlot<P: Parser> {
+    /// What is kept of its head, until the handler takes it.
+    pub(crate) info: Option<RequestInfo>,
+    pub(crate) reply: Reply<P>,
+}
+
+/// Where a request stands: who waits for what.
+pub(crate) enum Reply<P: Parser> {
+    /// Nothing was decided.
+    Open(oneshot::Sender<Directive<P>>),
+    /// Its body is being read; the answer may come before that is done.
+    Reading(oneshot::Sender<Answer<P>>),
+    /// It was answered; its end is awaited.
+    Answered,
+    /// It is becoming this transport.
+    Became(TransportId),
+}
+
+/// What the machine decides first of a request.
+pub(crate) enum Directive<P: Parser> {
+    Answer(Answer<P>),
+    Read(ReadBody<P>),
+}
+
+/// The order to read a body, and the answer that follows.
+pub(crate) struct ReadBody<P: Parser> {
+    pub(crate) limit: usize,
+    pub(crate) codec: Codec<P>,
+    pub(crate) answer: oneshot::Receiver<Answer<P>>,
+}
+
+/// What the machine decides last of a request.
+pub(crate) enum Answer<P: Parser> {
+    Accept(Box<Accept<P>>),
+    Respond(Box<Response>),
+}
+
+/// The order to become a WebSocket.
+pub(crate) struct Accept<P: Parser> {
+    pub(crate) transport: TransportId,
+    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) headers: HeaderList,
+    pub(crate) limit: usize,
+    pub(crate) codec: Codec<P>,
+}
+
+impl<P: Parser> Reply<P> {
+    /// Sends the answer; the request stands as `next` from now on.
+    ///
+    /// Nobody may receive it: then the request's future is being dropped, and its ticket reports
+    /// that as soon as the lock is free.
+    fn answer(&mut self, answer: Answer<P>, next: Self) {
+        match std::mem::replace(self, next) {
+            Self::Open(sender) => _ = sender.send(Directive::Answer(answer)),
+            Self::Reading(sender) => _ = sender.send(answer),
+            Self::Answered | Self::Became(_) => debug_assert!(false, "a request is answered once"),
+        }
+    }
+
+    fn read(&mut self, limit: usize, codec: Codec<P>) {
+        if let Self::Open(_) = self {
+            let (sender, answer) = oneshot::channel();
+            if let Self::Open(first) = std::mem::replace(self, Self::Reading(sender)) {
+                let order = ReadBody {
+                    limit,
+                    codec,
+                    answer,
+                };
+                _ = first.send(Directive::Read(order));
+            }
+        }
+    }
+}
+
+impl<M: Machine, H: Handler<M>> State<M, H> {
+    pub(crate) fn new(machine: M, handler: H) -> Self {
+        Self {
+            machine,
+            handler,
+            requests: Slots::new(),
+            transports: Slots::new(),
+            tasks: Slab::new(),
+            armed: None,
+            ticking: false,
+            draining: false,
+        }
+    }
+
+    /// Hands out all that the machine wants, in order.
+    pub(crate) fn drain(&mut self, now: Instant) {
+        while let Some(output) = self.machine.poll_output() {
+            self.dispatch(now, output);
+        }
+    }
+
+    /// Hands out one output. A request or transport that was reported gone is not found any more.
+    fn dispatch(&mut self, now: Instant, output: Output<M::Event, M::Parser>) {
+        match output {
+            Output::CloseTransport { transport, abort } => {
+                if let Some(mailbox) = self.transports.remove(transport) {
+                    mailbox.close(if abort { Close::Abort } else { Close::Flush });
+                }
+            }
+            Output::Event(event) => {
+                let mut context = Context {
+                    machine: &mut self.machine,
+                    now,
+                    requests: &mut self.requests,
+                };
+                self.handler.on_event(event, &mut context);
+            }
+            Output::OpenTransport {
+                request,
+                transport,
+                headers,
+                limit,
+                codec,
+            } => {
+                let mailbox = Arc::<Mailbox>::default();
+                self.transports.insert(transport, Arc::clone(&mailbox));
+                let accept = Accept {
+                    transport,
+                    mailbox,
+                    headers,
+                    limit,
+                    codec,
+                };
+                let answer = Answer::Accept(Box::new(accept));
+                self.answer(request, answer, Reply::Became(transport));
+            }
+            Output::ReadBody {
+                request,
+                limit,
+                codec,
+            } => {
+                if let Some(slot) = self.requests.get_mut(request) {
+                    slot.reply.read(limit, codec);
+                }
+            }
+            Output::Respond { request, response } => {
+                self.answer(request, Answer::Respond(response), Reply::Answered);
+            }
+            Output::Transmit { transport, batch } => {
+                if let Some(mailbox) = self.transports.get_mut(transport) {
+                    mailbox.write(batch);
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, request: RequestId, answer: Answer<M::Parser>, next: Reply<M::Parser>) {
+        if let Some(slot) = self.requests.get_mut(request) {
+            slot.reply.answer(answer, next);
+        }
+    }
+
+    /// Reports the end of a request, or that it never became what it was to become.
+    pub(crate) fn end_request(&mut self, now: Instant, request: RequestId, end: End) {
+        match self.requests.remove(request).map(|slot| slot.reply) {
+            Some(Reply::Became(transport)) => self.lose(now, transport, Lost::NotOpened),
+            Some(Reply::Answered | Reply::Open(_) | Reply::Reading(_)) => {
+                self.machine.handle_request_end(now, request, end);
+            }
+            // The machine forgot it when it gave up the transport that it was to become.
+            None => {}
+        }
+    }
+
+    /// Reports the end of a transport, unless the machine has forgotten it or knows.
+    pub(crate) fn lose(&mut self, now: Instant, transport: TransportId, lost: Lost) {
+        if self.transports.remove(transport).is_some() {
+            self.machine.handle_transport_lost(now, transport, lost);
+        }
+    }
+
+    /// Notes an earlier deadline than the one the timer knows; says whether there is one.
+    pub(crate) fn arm_earlier(&mut self) -> bool {
+        let Some(due) = self.machine.poll_timeout() else {
+            return false;
+        };
+        let is_earlier = self.armed.is_none_or(|armed| due < armed);
+        if is_earlier {
+            self.armed = Some(due);
+        }
+        is_earlier
+    }
+
+    /// Whether nobody is served any more.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.machine.sessions() == 0 && self.requests.is_empty() && self.tasks.is_empty()
+    }
+
+    /// Drops every transport and leaves every request without an answer.
+    pub(crate) fn abort(&mut self) {
+        for mailbox in self.transports.values_mut() {
+            mailbox.close(Close::Abort);
+        }
+        for (_, mailbox) in &self.tasks {
+            mailbox.close(Close::Abort);
+        }
+        for slot in self.requests.values_mut() {
+            if let Reply::Open(_) | Reply::Reading(_) = slot.reply {
+                slot.reply = Reply::Answered;
+            }
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! The glue over loopback, with Engine.IO alone on top. Everything is bounded in time.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests fail loudly"
+)]
+
+#[path = "engine/beside.rs"]
+mod beside;
+#[path = "engine/ending.rs"]
+mod ending;
+#[path = "engine/polling.rs"]
+mod polling;
+#[path = "engine/support.rs"]
+mod support;
+#[path = "engine/websocket.rs"]
+mod websocket;
