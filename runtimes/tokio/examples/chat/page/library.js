@@ -17,10 +17,15 @@ const OFFICIAL = [
 export async function loadLibrary() {
   await pageLoaded();
   for (const { kind, label, src, integrity } of OFFICIAL) {
+    if (kind === "cdn" && !isCdnAllowed()) continue;
     if (await runScript(src, integrity)) return { io: globalThis.io, kind, label };
   }
   const { io } = await import("./fallback.js");
   return { io, kind: "fallback", label: "built-in client" };
+}
+
+function isCdnAllowed() {
+  return document.querySelector('meta[name="cdn"]')?.content === "allowed";
 }
 
 /** Scripts that are added later do not keep the browser from calling the page loaded. */
