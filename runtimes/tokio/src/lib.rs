@@ -51,7 +51,7 @@ pub use self::{
         DisconnectReason, Disconnected, EmitError, EmitWithAck, Emitter, EncodeError, Error,
         EventHandler, Finish, FromArgs, HandlerError, Handshake, Io, IoBuilder, IoService,
         Namespace, NamespaceError, Refusal, Reply, Respond, Rooms, Sent, Socket, SocketId,
-        SyncEventHandler, Tables,
+        SyncEventHandler, Tables, Tried,
     },
     body::Body,
     clock::{Clock, EntropyError, seed},

@@ -22,7 +22,8 @@ use app::client::{Client, LIMIT, serve};
 use serde::Deserialize;
 use serde_json::json;
 use socketio_tokio::{
-    Ack, AckError, Args, Cause, Connecting, DisconnectReason, Error, Io, Refusal, Reply, Socket,
+    Ack, AckError, Args, ArgsError, Cause, Connecting, DisconnectReason, Error, Io, Refusal, Reply,
+    Socket,
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -233,6 +234,26 @@ async fn handlers_answer_by_value_or_later() {
     client.send(r#"42["sum",1,2]"#).await;
     client.send(r#"425["sum",3,4]"#).await;
     assert_eq!(client.read().await, "435[7]");
+}
+
+#[tokio::test]
+async fn a_handler_that_asks_for_a_result_answers_arguments_that_do_not_fit() {
+    let io = Io::new();
+    io.of("/").on(
+        "double",
+        |_: Socket, args: Result<(u32,), ArgsError>| async move {
+            match args {
+                Ok((number,)) => Ack((2 * number, None)),
+                Err(error) => Ack((0, Some(error.to_string()))),
+            }
+        },
+    );
+    let mut client = Client::join(serve(&io).await).await;
+    client.send(r#"421["double",4]"#).await;
+    assert_eq!(client.read().await, "431[8,null]");
+    client.send(r#"422["double","four"]"#).await;
+    let answer = client.read().await;
+    assert!(answer.starts_with(r#"432[0,"argument"#), "{answer}");
 }
 
 #[tokio::test]

@@ -39,7 +39,7 @@ pub use self::{
     handshake::Handshake,
     io::{Io, IoBuilder, IoService},
     namespace::Namespace,
-    outcome::{Ack, AsTheyCame, Decoded, Finish, FromArgs, Reply, Respond},
+    outcome::{Ack, AsTheyCame, Decoded, Finish, FromArgs, Reply, Respond, Tried},
     rooms::Rooms,
     socket::Socket,
     tables::Tables,

@@ -1,7 +1,7 @@
 //! What handlers return, and how they answer.
 
 use serde::Serialize;
-use socketio_proto::socket::{Args, Packet, ReplyToken, Sent};
+use socketio_proto::socket::{Args, ArgsError, Packet, ReplyToken, Sent};
 
 use super::{Cause, EmitError, Error, Socket};
 
@@ -130,7 +130,10 @@ impl<R: Respond, E: Into<Error>> Respond for Result<R, E> {
 /// Decodes what a handler takes as its second parameter: a type that serde can read, usually a
 /// tuple, or [`Args`] as they came.
 ///
-/// The marker keeps the two apart; it is inferred.
+/// A `Result` of the first with [`ArgsError`] lets the handler itself answer arguments that do not
+/// fit; without it they go to [`Namespace::on_error`](super::Namespace::on_error).
+///
+/// The marker keeps the three apart; it is inferred.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read from the arguments of an event",
     label = "must be `Args`, or a tuple whose elements implement `serde::Deserialize`",
@@ -145,6 +148,10 @@ pub trait FromArgs<Marker>: Sized {
 #[derive(Debug)]
 pub struct Decoded;
 
+/// Marks arguments that are decoded, or the reason why not.
+#[derive(Debug)]
+pub struct Tried;
+
 /// Marks arguments that are taken as they came.
 #[derive(Debug)]
 pub struct AsTheyCame;
@@ -152,6 +159,12 @@ pub struct AsTheyCame;
 impl<T: serde::de::DeserializeOwned> FromArgs<Decoded> for T {
     fn from_args(args: Args) -> Result<Self, Cause> {
         args.parse().map_err(Cause::Arguments)
+    }
+}
+
+impl<T: serde::de::DeserializeOwned> FromArgs<Tried> for Result<T, ArgsError> {
+    fn from_args(args: Args) -> Result<Self, Cause> {
+        Ok(args.parse())
     }
 }
 
