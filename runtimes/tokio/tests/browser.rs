@@ -1,0 +1,89 @@
+//! The chat example in Chromium: two tabs through the official client, and through the page's own.
+//!
+//! The test is written for Node.js, in `tests/browser` of the repository.
+
+mod node;
+
+use std::{
+    env,
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use node::{Running, Suite};
+
+const START_LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(300);
+
+#[test]
+fn two_tabs_chat() {
+    let Some(suite) = Suite::prepare("browser", (20, 15)) else {
+        return;
+    };
+    let Some(chromium) = find_chromium() else {
+        let reason = "Chromium is not installed, and the variable CHROMIUM does not name it";
+        return node::skip("browser", reason);
+    };
+    let library = suite.path("node_modules/socket.io-client/dist");
+    let with_library = Chat::start(Some(&library));
+    let without = Chat::start(None);
+    let variables = [
+        ("CHAT_URL", &*with_library.url),
+        ("CHAT_FALLBACK_URL", &*without.url),
+        ("CHROMIUM", chromium.to_str().expect("the path is UTF-8")),
+    ];
+    suite.test("chat in Chromium", &variables, LIMIT);
+}
+
+fn find_chromium() -> Option<PathBuf> {
+    if let Some(named) = env::var_os("CHROMIUM") {
+        return Some(named.into());
+    }
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    let folders = env::var_os("PATH")?;
+    let folders: Vec<_> = env::split_paths(&folders).collect();
+    let candidates = names
+        .iter()
+        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    candidates.into_iter().find(|path| path.exists())
+}
+
+/// The example, on a free port; it ends with this value.
+struct Chat {
+    url: String,
+    _running: Running,
+}
+
+impl Chat {
+    /// Starts the example and waits for the address that it prints. Without a library the page
+    /// asks the public CDN, for which the test answers.
+    fn start(library: Option<&Path>) -> Self {
+        let mut command = Command::new(node::example("chat"));
+        command.args(["--port", "0"]).stdout(Stdio::piped());
+        if let Some(folder) = library {
+            command.arg("--client-folder").arg(folder);
+        }
+        let mut running = Running::start(&mut command);
+        let stdout = running.child().stdout.take().expect("it is piped");
+        let (found, url) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let mut words = line.split_whitespace();
+                if let Some(url) = words.find(|word| word.starts_with("http://")) {
+                    _ = found.send(url.to_owned());
+                }
+            }
+        });
+        let url = url
+            .recv_timeout(START_LIMIT)
+            .expect("the chat prints its address");
+        Self {
+            url,
+            _running: running,
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The official JavaScript clients, and the rows of the official test suites, against our server.
+//!
+//! The tests are written for Node.js, in `tests/interop` of the repository, where a README says
+//! what they cover. Here they get the example `interop_server`.
+
+mod node;
+
+use std::time::Duration;
+
+use node::Suite;
+
+const LIMIT: Duration = Duration::from_secs(600);
+
+#[test]
+fn official_clients_and_suites_pass() {
+    let Some(suite) = Suite::prepare("interop", (20, 11)) else {
+        return;
+    };
+    let server = node::example("interop_server");
+    let server = server.to_str().expect("the path is UTF-8");
+    // The suite reads a command line, split at spaces.
+    assert!(
+        !server.contains(' '),
+        "{server}: build in a path without spaces"
+    );
+    suite.test("official clients", &[("INTEROP_SERVER", server)], LIMIT);
+}
