@@ -9,6 +9,7 @@
 //! encoding").
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use base64::{
     Engine as _, alphabet,
@@ -31,8 +32,9 @@ pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// One Engine.IO packet (Engine.IO protocol v4, "Packet encoding").
 ///
-/// `M` is what a message holds: the carrier's [`Message`], or what the layer above made of it.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// `M` is what a message holds: the carrier's [`Message`], or what the layer above made of it. `Debug`
+/// shows the length of other data only.
+#[derive(Clone, Eq, PartialEq)]
 pub enum Packet<M = Message> {
     /// `0`: the handshake, JSON text.
     Open(ByteString),
@@ -100,11 +102,12 @@ impl Packet {
         }
     }
 
-    /// Decodes one packet in its text form: `packet`, which lies in `buffer` and shares it.
+    /// Decodes one packet in its text form: `packet`, which lies in `buffer` and shares it if it is
+    /// most of it.
     pub(super) fn decode_text(buffer: &ByteString, packet: &str) -> Result<Self, DecodeError> {
         let mut rest = packet.chars();
         let kind = rest.next().ok_or(DecodeError::Empty)?;
-        let data = || buffer.slice_ref(rest.as_str());
+        let data = || part_of(buffer, rest.as_str());
         Ok(match kind {
             '0' => Self::Open(data()),
             '1' => Self::Close,
@@ -154,6 +157,20 @@ impl<M> Packet<M> {
     }
 }
 
+impl<M: fmt::Debug> fmt::Debug for Packet<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open(data) => write!(f, "Open({} B)", data.len()),
+            Self::Close => f.write_str("Close"),
+            Self::Ping(data) => write!(f, "Ping({} B)", data.len()),
+            Self::Pong(data) => write!(f, "Pong({} B)", data.len()),
+            Self::Message(data) => f.debug_tuple("Message").field(data).finish(),
+            Self::Upgrade => f.write_str("Upgrade"),
+            Self::Noop => f.write_str("Noop"),
+        }
+    }
+}
+
 /// The data of the ping and pong that test a WebSocket before an upgrade.
 const PROBE: &str = "probe";
 
@@ -165,6 +182,18 @@ fn tagged(digit: &'static str, data: &str) -> Bytes {
     text.extend_from_slice(digit.as_bytes());
     text.extend_from_slice(data.as_bytes());
     text.into()
+}
+
+/// A part of a buffer: shared if it is half of it or more, so that a small part that is kept does
+/// not keep a large buffer alive. Small buffers are always shared.
+fn part_of(buffer: &ByteString, part: &str) -> ByteString {
+    const SMALL: usize = 4096;
+
+    if buffer.len() <= SMALL || part.len() >= buffer.len() / 2 {
+        buffer.slice_ref(part)
+    } else {
+        part.into()
+    }
 }
 
 fn decode_base64(data: &str) -> Result<Bytes, DecodeError> {
@@ -316,6 +345,20 @@ mod tests {
             panic!("not a text message");
         };
         assert_eq!(text.as_bytes().as_ptr(), start.wrapping_add(1));
+    }
+
+    #[test]
+    fn debug_shows_lengths_only() {
+        for (packet, shown) in [
+            ("0secret", "Open(6 B)"),
+            ("2secret", "Ping(6 B)"),
+            ("3secret", "Pong(6 B)"),
+            ("4secret", "Message(Text(6 B))"),
+            ("bc2VjcmV0", "Message(Binary(6 B))"),
+            ("6secret", "Noop"),
+        ] {
+            assert_eq!(alloc::format!("{:?}", decode(packet).unwrap()), shown);
+        }
     }
 
     #[test]

@@ -19,7 +19,8 @@ pub(crate) const SEPARATOR: u8 = 0x1e;
 
 /// Decodes a body, packet by packet; the first error is the last item.
 ///
-/// Texts share the body's buffer. The body must be UTF-8, where the reference replaces what is not;
+/// Texts share the body's buffer, except that a text of less than half of a body above 4 KiB is
+/// copied: what is kept of a body does not keep all of it alive. The body must be UTF-8, where the reference replaces what is not;
 /// an empty body or part, and every packet beyond the maximum, is an error.
 pub fn decode(
     body: Bytes,
@@ -253,6 +254,42 @@ mod tests {
                 panic!("not a text message");
             };
             assert_eq!(text.as_bytes().as_ptr(), start.wrapping_add(offset));
+        }
+    }
+
+    #[test]
+    fn a_small_text_does_not_keep_a_large_body_alive() {
+        let within = |body: &Bytes, text: &ByteString| {
+            body.as_ptr_range().contains(&text.as_bytes().as_ptr())
+        };
+        // The first text and whether it shares the body.
+        for (first, second, shares) in [
+            (1, 4092, true),
+            (1, 4093, false),
+            (1, 100_000, false),
+            (5_003, 5_000, true),
+            (5_002, 5_000, true),
+            (5_001, 5_000, false),
+            (100_000, 1, true),
+        ] {
+            let body = [vec![b'x'; first + 1], vec![b'y'; second + 1]];
+            let mut body = body.join(&SEPARATOR);
+            body[0] = b'4';
+            body[first + 2] = b'4';
+            let body = Bytes::from(body);
+            let texts: Vec<_> = decode(body.clone(), 2)
+                .map(|packet| match packet {
+                    Ok(Packet::Message(Message::Text(text))) => text,
+                    other => panic!("{other:?}"),
+                })
+                .collect();
+            assert_eq!(texts[0].len(), first);
+            assert_eq!(texts[1].len(), second);
+            assert_eq!(within(&body, &texts[0]), shares, "{first} {second}");
+            if !shares {
+                // Most of the body is shared.
+                assert!(second < body.len() / 2 || within(&body, &texts[1]));
+            }
         }
     }
 

@@ -62,7 +62,10 @@ pub(crate) enum Name {
 ///   field, which serde buffers.
 /// - A type that takes any value gets bytes for an attachment, except one that cannot hold bytes,
 ///   as `serde_json::Value`: it gets the object that stands in the text,
-///   `{"_placeholder":true,"num":0}`. If one call asks for types of both kinds, it fails.
+///   `{"_placeholder":true,"num":0}`. Bytes are tried first, for all that one call asks for, and
+///   the objects only if that fails; so a call that asks for types of both kinds fails, or takes
+///   the object where it could have bytes. In an untagged enum the variant with bytes comes first:
+///   a variant with text before it takes an attachment that is UTF-8.
 /// - Half a surrogate pair, which JavaScript strings can hold and Rust's cannot, is U+FFFD.
 /// - A number beyond the range of the type asked for is an error. JavaScript itself has no whole
 ///   numbers above 2⁵³, and sends `1` for `1.0`.
@@ -162,7 +165,8 @@ impl Args {
         Ok(Decoder::attempt(self.json(), self.attachments(), decode)?)
     }
 
-    /// Decodes one argument, counted from 0. A missing one is `null`.
+    /// Decodes one argument, counted from 0. A missing one is `null`. Walks the text up to it:
+    /// several are cheaper to [`parse`](Self::parse) at once.
     ///
     /// # Errors
     ///
@@ -173,6 +177,7 @@ impl Args {
     }
 
     /// The argument with this number, counted from 0, if it is an attachment. Shares the buffer.
+    /// Walks the text.
     pub fn binary(&self, argument: usize) -> Option<Binary> {
         let mut decoder = Decoder::new(self.json(), self.attachments(), Untyped::Bytes);
         decoder.pass_arguments(argument).ok()?;
@@ -190,6 +195,13 @@ impl Args {
     /// If there are attachments, `{"_placeholder":true,"num":k}` stands for number k.
     pub fn json(&self) -> &str {
         self.arguments.of(&self.text)
+    }
+
+    /// How many bytes of received buffers it keeps alive, as far as that is known: the whole text
+    /// that the arguments were cut from, and all attachments. Clones share them.
+    pub fn size(&self) -> usize {
+        let attached: usize = self.attachments().iter().map(Bytes::len).sum();
+        self.text.len() + attached
     }
 
     pub(super) fn shared_attachments(&self) -> Option<&Arc<[Bytes]>> {
@@ -230,7 +242,9 @@ impl Serialize for Args {
 
 /// Why arguments, or other received data, are not what was asked for.
 ///
-/// Messages name what was expected and what kind of value came. They never show the value itself.
+/// Messages name what was expected and what kind of value came, and do not show the value itself;
+/// except that a type's own `Deserialize` writes what it likes, as do `#[serde(try_from)]` and types
+/// that are parsed from text. Such a message may show what a peer sent.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum ArgsError {

@@ -45,9 +45,21 @@ pub struct Limits {
     /// The most attachments of one packet, 10 by default as in the reference.
     pub max_attachments: usize,
     /// The deepest nesting of JSON containers, 128 by default; the reference has no limit.
+    ///
+    /// More than [`MAX_DEPTH`](Self::MAX_DEPTH) counts as that. What nests deeper than 128 can be
+    /// forwarded, but not encoded anew, and peers with default settings refuse it.
     pub max_depth: usize,
     /// The longest name of a namespace in bytes, 512 by default; the reference has no limit.
     pub max_namespace: usize,
+}
+
+impl Limits {
+    /// The deepest nesting that can be allowed: decoding into types takes stack for every level.
+    pub const MAX_DEPTH: usize = 512;
+
+    fn depth(&self) -> usize {
+        self.max_depth.min(Self::MAX_DEPTH)
+    }
 }
 
 impl Default for Limits {
@@ -129,7 +141,7 @@ pub enum DecodeError {
     /// The JSON is nested too deep.
     #[error("JSON nested deeper than {limit} at byte {offset}")]
     TooDeep {
-        /// The limit, [`Limits::max_depth`].
+        /// The limit, [`Limits::max_depth`] or [`Limits::MAX_DEPTH`].
         limit: usize,
         /// Where the first container beyond it begins.
         offset: usize,
@@ -149,6 +161,14 @@ pub enum DecodeError {
         announced: usize,
         /// The limit, [`Limits::max_attachments`].
         limit: usize,
+    },
+    /// A packet has more placeholders than its attachments account for.
+    #[error("more than {limit} placeholders at byte {offset}")]
+    TooManyPlaceholders {
+        /// The limit: twice the number of attachments, or 16 if that is more.
+        limit: usize,
+        /// Where the first one beyond it ends.
+        offset: usize,
     },
     /// The text does not begin with a digit from `0` to `6`.
     #[error("unknown packet type {0:?}")]
@@ -182,13 +202,22 @@ impl fmt::Display for PacketKind {
     }
 }
 
-/// What one message holds.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// What one message holds. `Debug` leaves out contents.
+#[derive(Clone, Eq, PartialEq)]
 pub enum Fragment {
     /// One of the attachments that an earlier packet announced.
     Attachment(Bytes),
     /// A packet, whole but for its attachments.
     Packet(Received),
+}
+
+impl fmt::Debug for Fragment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Attachment(bytes) => write!(f, "Attachment({} B)", bytes.len()),
+            Self::Packet(received) => f.debug_tuple("Packet").field(received).finish(),
+        }
+    }
 }
 
 /// Reads the messages of peers whose payloads are JSON.
@@ -368,7 +397,7 @@ impl Header {
         if self.kind == PacketKind::Disconnect {
             return Err(DecodeError::IllegalPayload(self.kind));
         }
-        let len = json::check(json, limits.max_depth, self.attachments)
+        let len = json::check(json, limits.depth(), self.attachments)
             .map_err(|fault| self.error(fault, limits))?;
         if !self.kind.may_hold(first) {
             return Err(DecodeError::IllegalPayload(self.kind));
@@ -386,7 +415,11 @@ impl Header {
                 offset: self.payload + offset,
             },
             Fault::TooDeep { offset } => DecodeError::TooDeep {
-                limit: limits.max_depth,
+                limit: limits.depth(),
+                offset: self.payload + offset,
+            },
+            Fault::TooManyPlaceholders { offset } => DecodeError::TooManyPlaceholders {
+                limit: json::max_placeholders(self.attachments),
                 offset: self.payload + offset,
             },
         }

@@ -5,6 +5,8 @@
 //! any lock; room is left before it, and the header is put there when the machine knows it.
 
 use alloc::{string::String, sync::Arc, vec::Vec};
+use core::fmt;
+
 use bytes::{Buf as _, Bytes};
 use serde::Serialize;
 
@@ -50,7 +52,7 @@ pub(crate) fn is_reserved(name: &str) -> bool {
 /// As with every implementation of the protocol, an object that the application made itself with a
 /// member `_placeholder` of `true` cannot be told from an attachment by the receiver, if the packet
 /// has attachments.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Packet {
     kind: Kind,
     /// Behind [`HEADROOM`] bytes the arguments as a JSON array, an event's name before them.
@@ -66,7 +68,7 @@ enum Kind {
 }
 
 /// A finished packet: a text message, and a binary message for each attachment.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub(crate) struct Sealed {
     /// The message with its Engine.IO type, valid UTF-8.
     pub(crate) text: Bytes,
@@ -96,6 +98,9 @@ impl Packet {
 
     /// Gives received arguments to an event, without decoding them.
     ///
+    /// They nest as deep as they came: beyond the depth that [`event`](Self::event) allows, if
+    /// [`Limits::max_depth`](super::Limits::max_depth) was lifted.
+    ///
     /// # Errors
     ///
     /// When the name is reserved, and when more attachments came than may be sent.
@@ -112,7 +117,7 @@ impl Packet {
         Self::encode(Kind::Reply, begin(), |list| args.serialize(list))
     }
 
-    /// Answers an event with received arguments, without decoding them.
+    /// Answers an event with received arguments, without decoding them, as deep as they came.
     ///
     /// # Errors
     ///
@@ -185,6 +190,33 @@ impl Packet {
             text,
             attachments,
         })
+    }
+}
+
+impl fmt::Debug for Packet {
+    /// Leaves out the name, the arguments and the attachments.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Packet")
+            .field("kind", &self.kind)
+            .field("size", &self.size())
+            .field(
+                "attachments",
+                &self.attachments.as_deref().map_or(0, <[_]>::len),
+            )
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Sealed {
+    /// Leaves out the text and what the attachments hold.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sealed")
+            .field("len", &self.text.len())
+            .field(
+                "attachments",
+                &self.attachments.as_deref().map_or(0, <[_]>::len),
+            )
+            .finish_non_exhaustive()
     }
 }
 

@@ -21,6 +21,18 @@ pub(super) enum Fault {
     Syntax { offset: usize },
     /// The container that begins here is nested too deep.
     TooDeep { offset: usize },
+    /// The object that ends here is one placeholder too many.
+    TooManyPlaceholders { offset: usize },
+}
+
+/// How many placeholders a packet may have.
+///
+/// Encoders write one for each attachment (Socket.IO reference, section 1.7). Most types copy what a
+/// placeholder names, so without a limit a short text would fill the memory with copies of one
+/// attachment.
+pub(super) const fn max_placeholders(attachments: usize) -> usize {
+    let twice = attachments.saturating_mul(2);
+    if twice < 16 { 16 } else { twice }
 }
 
 /// Checks that a text is one JSON value, perhaps with white space behind it, and returns the length
@@ -31,7 +43,8 @@ pub(super) enum Fault {
 ///
 /// With attachments, an object whose member `_placeholder` is `true` has to have a member `num`
 /// below their number. Members of placeholders are held to that too, though the reference drops
-/// them unseen. Without attachments placeholders are ordinary data.
+/// them unseen; and there may be no more than [`max_placeholders`]. Without attachments placeholders
+/// are ordinary data.
 pub(super) fn check(json: &str, max_depth: usize, attachments: usize) -> Result<usize, Fault> {
     if attachments == 0 {
         Scanner::new(json, max_depth, Unwatched).run()
@@ -61,8 +74,8 @@ trait Watch {
     /// A member's name, with its quotes and escapes.
     fn key(&mut self, raw: &str);
     fn scalar(&mut self, raw: &str);
-    /// Whether the container was in order.
-    fn close(&mut self, container: Container) -> bool;
+    /// The container that ends here may break a rule.
+    fn close(&mut self, container: Container, offset: usize) -> Result<(), Fault>;
 }
 
 struct Unwatched;
@@ -71,8 +84,8 @@ impl Watch for Unwatched {
     fn open(&mut self, _: Container) {}
     fn key(&mut self, _: &str) {}
     fn scalar(&mut self, _: &str) {}
-    fn close(&mut self, _: Container) -> bool {
-        true
+    fn close(&mut self, _: Container, _: usize) -> Result<(), Fault> {
+        Ok(())
     }
 }
 
@@ -164,11 +177,7 @@ impl<'a, W: Watch> Scanner<'a, W> {
     fn close(&mut self, container: Container) -> Result<(), Fault> {
         self.require(container.end())?;
         self.objects.pop();
-        if self.watch.close(container) {
-            Ok(())
-        } else {
-            Err(Fault::IllegalAttachment { offset: self.at })
-        }
+        self.watch.close(container, self.at)
     }
 
     /// Reads a member's name, up to where its value begins.
@@ -316,6 +325,8 @@ const fn special_bytes(word: u64) -> u64 {
 /// Checks that placeholders name attachments (Socket.IO reference, section 1.6).
 struct Placeholders {
     attachments: usize,
+    /// How many more there may be.
+    left: usize,
     /// The name of the member whose value comes next.
     key: Key,
     /// For every open object, whether its member `_placeholder` is `true`.
@@ -336,6 +347,7 @@ impl Placeholders {
     fn new(attachments: usize) -> Self {
         Self {
             attachments,
+            left: max_placeholders(attachments),
             key: Key::Other,
             marked: Bits::default(),
             indexed: Bits::default(),
@@ -373,13 +385,21 @@ impl Watch for Placeholders {
         self.note(raw);
     }
 
-    fn close(&mut self, container: Container) -> bool {
+    fn close(&mut self, container: Container, offset: usize) -> Result<(), Fault> {
         if container == Container::Array {
-            return true;
+            return Ok(());
         }
         let marked = self.marked.pop().unwrap_or_default();
         let indexed = self.indexed.pop().unwrap_or_default();
-        !marked || indexed
+        if !marked {
+            return Ok(());
+        }
+        if !indexed {
+            return Err(Fault::IllegalAttachment { offset });
+        }
+        let left = self.left.checked_sub(1);
+        self.left = left.ok_or(Fault::TooManyPlaceholders { offset })?;
+        Ok(())
     }
 }
 
@@ -660,6 +680,28 @@ mod tests {
                 // Without attachments it is ordinary data.
                 assert_eq!(check(&json, 128, 0), Ok(json.len()));
             }
+        }
+    }
+
+    #[test]
+    fn placeholders_are_counted_and_limited() {
+        for (attachments, limit) in [(1, 16), (8, 16), (9, 18), (10, 20), (1_000, 2_000)] {
+            let listed = |count: usize| {
+                // However deep they are, and wherever.
+                let pair = r#"{"_placeholder":true,"num":0,"a":[{"num":0,"_placeholder":true}]}"#;
+                let last = r#",{"_placeholder":true,"num":0}"#;
+                let pairs = vec![pair; count / 2].join(",");
+                format!("[{pairs}{}]", last.repeat(count % 2))
+            };
+            for count in [limit - 1, limit] {
+                let json = listed(count);
+                assert_eq!(check(&json, 128, attachments), Ok(json.len()), "{count}");
+            }
+            let json = listed(limit + 1);
+            let offset = json.len() - 1;
+            let fault = Fault::TooManyPlaceholders { offset };
+            assert_eq!(check(&json, 128, attachments), Err(fault));
+            assert_eq!(check(&json, 128, 0), Ok(json.len()));
         }
     }
 

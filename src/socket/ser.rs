@@ -42,9 +42,10 @@ pub(in crate::socket) const MAX_DEPTH: usize = 128;
 /// connection (Socket.IO reference, section 1.7).
 pub(in crate::socket) const MAX_ATTACHMENTS: usize = 10;
 
-/// Encodes one value that cannot have attachments.
+/// Encodes one value that cannot have attachments. The level that a packet may put around it counts.
 pub(in crate::socket) fn json(value: &(impl Serialize + ?Sized)) -> Result<String, EncodeError> {
     let mut encoder = Encoder::new(String::with_capacity(64), Attachments::Refused);
+    encoder.enter()?;
     value.serialize(&mut encoder)?;
     Ok(encoder.text)
 }

@@ -15,6 +15,8 @@ use crate::socket::{
 ///
 /// It cannot hold binary: only events and answers have attachments (Socket.IO reference, section
 /// 1.7). The default is an empty object. A clone shares the buffer.
+///
+/// Data that was received is sent as deep as it came, in a refusal one level deeper.
 #[derive(Clone)]
 pub struct Data {
     text: ByteString,
@@ -26,7 +28,8 @@ impl Data {
     ///
     /// # Errors
     ///
-    /// When the value holds bytes or cannot be JSON for another reason.
+    /// When the value holds bytes, nests deeper than 127 levels, or cannot be JSON for another
+    /// reason. A refusal puts one level around it.
     pub fn new(value: &(impl Serialize + ?Sized)) -> Result<Self, EncodeError> {
         ser::json(value).map(Self::whole)
     }

@@ -87,6 +87,18 @@ fn the_name_is_no_argument() {
 }
 
 #[test]
+fn the_size_is_of_all_that_is_kept_alive() {
+    assert_eq!(answer("[]", &[]).size(), "430[]".len());
+    // The name is a part of the text, and so is what no argument uses.
+    assert_eq!(event(r#"["chat" ,  1]"#, &[]).size(), 15);
+
+    let attachments = [bytes(b"one"), bytes(b""), bytes(b"three")];
+    let args = event(r#"["a"]"#, &attachments);
+    assert_eq!(args.size(), 7 + 8);
+    assert_eq!(args.clone().size(), args.size());
+}
+
+#[test]
 fn names_are_read_in_every_spelling() {
     for (json, name) in [
         (r#"["a"]"#, "a"),

@@ -1,6 +1,7 @@
 //! What is inside arrays, objects and enums.
 
 use alloc::borrow::Cow;
+use core::str::FromStr;
 
 use serde::{
     Deserialize, Deserializer,
@@ -12,6 +13,7 @@ use serde::{
 };
 
 use super::{Decoder, Error, visit_text};
+use crate::socket::json;
 
 /// The elements of an array, from behind its bracket.
 pub(super) struct Elements<'a, 'de> {
@@ -86,12 +88,21 @@ impl<'de> MapAccess<'de> for Members<'_, 'de> {
 /// A member's name. Types other than strings are read from its text, as `serde_json` does it.
 struct Key<'de>(Cow<'de, str>);
 
-macro_rules! from_text {
-    ($($method:ident => $visit:ident)*) => {$(
+impl Key<'_> {
+    /// It as a number that JSON can write: Rust reads more, `+1`, `01` and `NaN` among it.
+    fn number<T: FromStr>(&self) -> Option<T> {
+        let is_number = self.0.starts_with(|c: char| c == '-' || c.is_ascii_digit())
+            && json::check(&self.0, 0, 0) == Ok(self.0.len());
+        self.0.parse().ok().filter(|_| is_number)
+    }
+}
+
+macro_rules! numbers {
+    ($($method:ident => $visit:ident $(if $condition:expr)?;)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            match self.0.parse() {
-                Ok(value) => visitor.$visit(value),
-                Err(_) => visit_text(self.0, visitor),
+            match self.number()$(.filter($condition))? {
+                Some(number) => visitor.$visit(number),
+                None => visit_text(self.0, visitor),
             }
         }
     )*};
@@ -104,20 +115,26 @@ impl<'de> Deserializer<'de> for Key<'de> {
         visit_text(self.0, visitor)
     }
 
-    from_text! {
-        deserialize_bool => visit_bool
-        deserialize_f32 => visit_f32
-        deserialize_f64 => visit_f64
-        deserialize_i8 => visit_i8
-        deserialize_i16 => visit_i16
-        deserialize_i32 => visit_i32
-        deserialize_i64 => visit_i64
-        deserialize_i128 => visit_i128
-        deserialize_u8 => visit_u8
-        deserialize_u16 => visit_u16
-        deserialize_u32 => visit_u32
-        deserialize_u64 => visit_u64
-        deserialize_u128 => visit_u128
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.0.parse() {
+            Ok(value) => visitor.visit_bool(value),
+            Err(_) => visit_text(self.0, visitor),
+        }
+    }
+
+    numbers! {
+        deserialize_f32 => visit_f32 if |number: &f32| number.is_finite();
+        deserialize_f64 => visit_f64 if |number: &f64| number.is_finite();
+        deserialize_i8 => visit_i8;
+        deserialize_i16 => visit_i16;
+        deserialize_i32 => visit_i32;
+        deserialize_i64 => visit_i64;
+        deserialize_i128 => visit_i128;
+        deserialize_u8 => visit_u8;
+        deserialize_u16 => visit_u16;
+        deserialize_u32 => visit_u32;
+        deserialize_u64 => visit_u64;
+        deserialize_u128 => visit_u128;
     }
 
     fn deserialize_enum<V: Visitor<'de>>(

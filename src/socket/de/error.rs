@@ -22,7 +22,7 @@ pub(in crate::socket) enum Error {
 }
 
 /// An attachment on its way to [`Binary`](crate::socket::args::Binary).
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub(in crate::socket) struct Carried(Bytes);
 
 impl Carried {
@@ -96,14 +96,20 @@ impl fmt::Display for Error {
 
 impl error::Error for Carried {}
 
+impl fmt::Debug for Carried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Carried({} B)", self.0.len())
+    }
+}
+
 impl fmt::Display for Carried {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an attachment where none was expected")
     }
 }
 
-/// Messages say what was expected and of what kind the value is, but never show the value: they end
-/// up in logs, and a peer chose it.
+/// Messages say what was expected and of what kind the value is, but do not show the value: they end
+/// up in logs, and a peer chose it. What a type itself passes to `custom` is printed.
 impl de::Error for Error {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self::Mismatch(ArgsError::Value {

@@ -1,9 +1,9 @@
-use alloc::string::String;
-use core::fmt;
+use alloc::{format, string::String};
+use core::{fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, MapAccess},
+    de::{DeserializeOwned, MapAccess, Visitor},
 };
 use serde_json::Value;
 
@@ -65,6 +65,50 @@ fn numbers_that_an_f64_holds_are_told_from_others() {
     for number in ["123456789012345678901", "0.1234567890123456789", "1e400"] {
         assert!(exceeds_f64(number), "{number}");
     }
+}
+
+#[test]
+fn keys_are_numbers_as_json_writes_them() {
+    /// A map of one key, which need not be ordered.
+    #[derive(Debug, PartialEq)]
+    struct One<K>(K);
+    impl<'de, K: Deserialize<'de>> Deserialize<'de> for One<K> {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Visit<K>(PhantomData<K>);
+            impl<'de, K: Deserialize<'de>> Visitor<'de> for Visit<K> {
+                type Value = One<K>;
+
+                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    f.write_str("a map of one key")
+                }
+
+                fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<One<K>, A::Error> {
+                    let entry: Option<(K, u8)> = map.next_entry()?;
+                    Ok(One(entry.expect("there is one").0))
+                }
+            }
+            deserializer.deserialize_map(Visit(PhantomData))
+        }
+    }
+
+    for key in [
+        "01", "-01", "+1", "NaN", "nan", "inf", "-inf", "infinity", "1.", ".5", "-", "", " 1",
+        "1 ", "1e", "1e999", "-1e999", "[1]", "true",
+    ] {
+        let json = format!("{{\"{key}\":0}}");
+        assert!(decode::<One<f64>>(&json).is_err(), "{key}");
+        assert!(decode::<One<f32>>(&json).is_err(), "{key}");
+        assert!(decode::<One<u8>>(&json).is_err(), "{key}");
+        assert!(decode::<One<i64>>(&json).is_err(), "{key}");
+        assert!(decode::<One<u128>>(&json).is_err(), "{key}");
+        assert!(serde_json::from_str::<One<f64>>(&json).is_err(), "{key}");
+        assert_eq!(decode(&json), Ok(One(String::from(key))));
+    }
+    assert_eq!(decode(r#"{"-1.5e2":0}"#), Ok(One(-150.0)));
+    assert_eq!(decode(r#"{"0":0}"#), Ok(One(0_u8)));
+    assert_eq!(decode(r#"{"-12":0}"#), Ok(One(-12_i8)));
+    assert_eq!(decode(r#"{"true":0}"#), Ok(One(true)));
+    assert!(decode::<One<f32>>(r#"{"1e39":0}"#).is_err());
 }
 
 #[test]

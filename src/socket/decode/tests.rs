@@ -1,4 +1,4 @@
-use alloc::{format, string::ToString, vec};
+use alloc::{format, string::ToString, vec, vec::Vec};
 
 use super::*;
 
@@ -189,6 +189,57 @@ fn a_limit_is_exact() {
 }
 
 #[test]
+fn copies_of_one_attachment_are_limited() {
+    const PLACEHOLDER: &str = r#"{"_placeholder":true,"num":0}"#;
+    let packet = |count| format!("51-[\"a\",{}]", vec![PLACEHOLDER; count].join(","));
+
+    let args = received(&packet(16)).into_args(Some([Bytes::from(vec![7; 100])].into()));
+    let copies: Vec<Vec<u8>> = args.parse().unwrap();
+    assert_eq!(copies.concat().len(), 1_600);
+
+    for count in [17, 3_000] {
+        let offset = packet(17).len() - 1;
+        let expected = DecodeError::TooManyPlaceholders { limit: 16, offset };
+        assert_eq!(error(&packet(count)), expected, "{count}");
+    }
+}
+
+#[test]
+fn a_lifted_depth_still_fits_a_stack() {
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(untagged)]
+    #[expect(dead_code, reason = "it is there to be decoded")]
+    enum Untagged {
+        List(Vec<Untagged>),
+        Object { a: u8 },
+    }
+
+    let limits = Limits {
+        max_depth: usize::MAX,
+        ..Limits::default()
+    };
+    let deep = |levels: usize| format!("3{}{}", "[".repeat(levels), "]".repeat(levels));
+    let limit = Limits::MAX_DEPTH;
+    let offset = limit + 1;
+    let expected = DecodeError::TooDeep { limit, offset };
+    assert_eq!(decode_text(&deep(limit + 1), &limits), Err(expected));
+    assert_eq!(decode_text(&deep(200_000), &limits), Err(expected));
+
+    let args = decode_text(&deep(limit), &limits).unwrap().into_args(None);
+    let decode = move || {
+        assert!(args.parse::<(serde_json::Value,)>().is_ok());
+        assert!(args.parse::<(Untagged,)>().is_ok());
+        assert!(serde_json::to_string(&args).is_ok());
+        assert!(crate::socket::Packet::forward("a", &args).is_ok());
+    };
+    // As much as a thread of tokio has.
+    let thread = std::thread::Builder::new()
+        .stack_size(2 << 20)
+        .spawn(decode);
+    thread.unwrap().join().unwrap();
+}
+
+#[test]
 fn a_name_is_a_string_or_the_text_of_a_number() {
     for (text, name) in [
         ("2[\"a\"]", "a"),
@@ -275,6 +326,9 @@ fn a_payload_is_not_printed() {
         printed,
         "Received { kind: Connect, attachments: 0, namespace: \"/a\", id: None, .. }"
     );
+    let attachment = Json::default().parse(Message::Binary(Bytes::from_static(b"secret")));
+    assert_eq!(format!("{attachment:?}"), "Ok(Attachment(6 B))");
+
     let error = DecodeError::IllegalPayload(PacketKind::ConnectError);
     assert_eq!(error.to_string(), "illegal payload of CONNECT_ERROR");
 }

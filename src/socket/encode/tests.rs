@@ -244,6 +244,44 @@ fn control_packets_are_those_of_the_reference() {
     );
 }
 
+#[test]
+fn a_refusal_is_no_deeper_than_peers_read() {
+    use crate::{
+        edge::Message,
+        socket::decode::{Limits, decode},
+    };
+
+    let deep = |levels| {
+        let json = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        // As deep as is read by default, and written.
+        serde_json::from_str::<Value>(&json).unwrap()
+    };
+    let data = Data::new(&deep(127)).unwrap();
+    let refusal = connect_error("/", "no", Some(&data));
+    let text = Message::Text(refusal.slice(1..).try_into().unwrap());
+    assert!(decode(text, &Limits::default()).is_ok());
+
+    let inner = [deep(127)];
+    assert_eq!(
+        Data::new(&inner).err(),
+        Some(EncodeError::TooDeep { limit: 128 })
+    );
+}
+
+#[test]
+fn contents_are_not_printed() {
+    let packet = Packet::event("secret", &("secret", Binary::from(vec![77; 10]))).unwrap();
+
+    assert_eq!(
+        format!("{packet:?}"),
+        "Packet { kind: Event, size: 59, attachments: 1, .. }"
+    );
+    assert_eq!(
+        format!("{:?}", packet.seal("/", None)),
+        "Sealed { len: 53, attachments: 1, .. }"
+    );
+}
+
 /// A JSON value that may hold binary.
 #[derive(Clone, Debug, PartialEq)]
 enum Any {
@@ -304,7 +342,7 @@ impl<'de> Deserialize<'de> for Any {
 impl<'de> de::Visitor<'de> for AnyVisitor {
     type Value = Any;
 
-    fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("anything")
     }
 

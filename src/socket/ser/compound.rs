@@ -1,10 +1,12 @@
 //! Arrays and objects on the way out.
 
+use core::mem;
+
 use serde::{
     Serialize,
     ser::{
-        SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
-        SerializeTupleStruct, SerializeTupleVariant,
+        Error as _, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant,
+        SerializeTuple, SerializeTupleStruct, SerializeTupleVariant,
     },
 };
 
@@ -68,8 +70,17 @@ impl<'a> Compound<'a> {
         }
     }
 
+    /// Closes a struct. One that hands over a text has exactly one field.
+    fn close_struct(self) -> Result<(), EncodeError> {
+        if matches!(self.form, Form::Raw) && self.first {
+            return Err(not_one_field());
+        }
+        self.close();
+        Ok(())
+    }
+
     fn separate(&mut self) {
-        if !core::mem::take(&mut self.first) {
+        if !mem::take(&mut self.first) {
             self.encoder.text.push(',');
         }
     }
@@ -81,6 +92,9 @@ impl<'a> Compound<'a> {
 
     fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), EncodeError> {
         if let Form::Raw = self.form {
+            if !mem::take(&mut self.first) {
+                return Err(not_one_field());
+            }
             return value.serialize(Raw(self.encoder));
         }
         self.separate();
@@ -135,6 +149,10 @@ lists! {
     SerializeTupleVariant: serialize_field
 }
 
+fn not_one_field() -> EncodeError {
+    EncodeError::custom("a raw value that is not one text")
+}
+
 macro_rules! structs {
     ($($trait:ident)*) => {$(
         impl $trait for Compound<'_> {
@@ -150,8 +168,7 @@ macro_rules! structs {
             }
 
             fn end(self) -> Result<(), EncodeError> {
-                self.close();
-                Ok(())
+                self.close_struct()
             }
         }
     )*};

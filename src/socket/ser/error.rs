@@ -34,7 +34,7 @@ pub enum EncodeError {
     /// Lists and objects nest too deep.
     #[error("nested deeper than {limit} levels")]
     TooDeep {
-        /// How deep they may, the list of arguments counted.
+        /// How deep they may, the list of arguments, or the object around data, counted.
         limit: usize,
     },
     /// More attachments than receivers allow.

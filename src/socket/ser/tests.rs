@@ -142,8 +142,9 @@ fn keys_that_are_no_names_are_refused() {
 
 #[test]
 fn nesting_is_limited() {
-    let limit = MAX_DEPTH;
-    let too_deep = Err(EncodeError::TooDeep { limit });
+    let too_deep = Err(EncodeError::TooDeep { limit: MAX_DEPTH });
+    // A packet may put an object around it.
+    let limit = MAX_DEPTH - 1;
 
     assert_eq!(text(&Nested(limit)).len(), 2 * limit + 4);
     assert_eq!(json(&Nested(limit + 1)), too_deep);
@@ -173,12 +174,12 @@ fn the_levels_of_variants_count() {
         Tuple(Box<Chain>, u8),
         Newtype(Box<Chain>),
     }
-    let tuples = (0..64).fold(Chain::End, |inner, _| Chain::Tuple(Box::new(inner), 0));
-    let newtypes = (0..128).fold(Chain::End, |inner, _| Chain::Newtype(Box::new(inner)));
+    let tuples = (0..63).fold(Chain::End, |inner, _| Chain::Tuple(Box::new(inner), 0));
+    let newtypes = (0..127).fold(Chain::End, |inner, _| Chain::Newtype(Box::new(inner)));
 
     assert!(json(&tuples).is_ok());
     assert!(json(&newtypes).is_ok());
-    assert!(json(&[tuples]).is_err());
+    assert!(json(&[[tuples]]).is_err());
     assert!(json(&[newtypes]).is_err());
 }
 
@@ -243,6 +244,29 @@ fn raw_text_is_taken_over_if_it_is_json() {
     );
     assert!(json(&Tagged(RAW_VALUE, "\"\u{1e}\"".into())).is_err());
     assert!(json(&Tagged(RAW_VALUE, "1,2".into())).is_err());
-    assert!(json(&[deep(127)]).is_ok());
-    assert!(json(&[deep(128)]).is_err());
+    assert!(json(&[deep(126)]).is_ok());
+    assert!(json(&[deep(127)]).is_err());
+}
+
+#[test]
+fn raw_text_is_exactly_one() {
+    struct Texts(&'static str, usize);
+    impl Serialize for Texts {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            use ser::SerializeStruct as _;
+            // What it claims does not count.
+            let mut raw = serializer.serialize_struct(self.0, 1)?;
+            for _ in 0..self.1 {
+                raw.serialize_field("text", "1")?;
+            }
+            raw.end()
+        }
+    }
+
+    for name in [NUMBER, RAW_VALUE] {
+        assert_eq!(text(&[Texts(name, 1), Texts(name, 1)]), "[1,1]");
+        for count in [0, 2, 3] {
+            assert!(json(&[Texts(name, count)]).is_err(), "{count}");
+        }
+    }
 }
