@@ -1,7 +1,9 @@
 //! One machine behind one lock, shared by everything that talks to it.
 
 use std::{
-    fmt,
+    fmt, mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -15,6 +17,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::{
     clock::Clock,
+    later::Later,
     request::{RequestInfo, target},
     slots::Slots,
     state::{Directive, Reply, RequestSlot, State},
@@ -44,6 +47,22 @@ pub trait Handler<M: Machine>: Send + 'static {
     /// up and queue, but neither run application code, nor wait, nor enter the [`Driver`] again,
     /// which would deadlock. A panic here stops the whole server.
     fn on_event(&mut self, event: M::Event, context: &mut Context<'_, M>);
+
+    /// Gives away what was collected to be done without the lock, besides [`Context::later`]. It is
+    /// asked after every input and command, with the lock held.
+    fn take_later(&mut self) -> Later {
+        Later::default()
+    }
+
+    /// The machine or the handler has panicked: nothing will ever be told again. It is called with
+    /// the lock held; whoever waits for the handler is to be let go. A panic here is ignored.
+    fn on_stop(&mut self) {}
+
+    /// Waits until what the handler has started has ended. A shutdown asks for it once nobody is
+    /// served any more, and waits within its grace.
+    fn finished(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// What a [`Handler`] can reach while it is told an event.
@@ -52,6 +71,8 @@ pub struct Context<'a, M: Machine> {
     pub machine: &'a mut M,
     /// The time of the input that caused the event.
     pub now: Instant,
+    /// What is to be done when the lock is free.
+    pub later: &'a mut Later,
     pub(crate) requests: &'a mut Slots<RequestId, RequestSlot<M::Parser>>,
 }
 
@@ -85,7 +106,8 @@ impl<M: Machine> fmt::Debug for Context<'_, M> {
 /// outside it.
 ///
 /// A background task runs deadlines. It starts on the tokio runtime of the first input that arms
-/// one, and ends when nothing uses the driver any more, which also drops the machine.
+/// one, and ends when nothing uses the driver any more, which also drops the machine. If its runtime
+/// ends before, the next input on another starts it there.
 ///
 /// If the machine or the handler panics, the driver is stopped: requests are answered with 503,
 /// transports close, [`with`](Self::with) panics.
@@ -143,19 +165,29 @@ impl<M: Drivable, H: Handler<M>> Driver<M, H> {
             .is_ok_and(|state| state.machine.claims(target))
     }
 
-    /// Refuses new sessions, closes all that there are, and waits until clients were told and
-    /// every request and transport has ended, but no longer than `grace`; what is left then is
-    /// dropped. Says whether nothing was left.
+    /// Refuses new sessions, closes all that there are, and waits until clients were told, every
+    /// request and transport has ended, and the handler [has finished](Handler::finished), but no
+    /// longer than `grace`; what is left then is dropped. Says whether nothing was left, as of a
+    /// driver that is stopped.
     pub async fn shutdown(&self, grace: Duration) -> bool {
         self.shared.enter(|state, now| {
             state.draining = true;
             state.machine.shutdown(now);
         });
-        let in_time = tokio::time::timeout(grace, self.shared.until_idle()).await;
+        let in_time = tokio::time::timeout(grace, self.until_finished()).await;
         if in_time.is_err() {
             self.shared.enter(|state, _| state.abort());
         }
         in_time.is_ok()
+    }
+
+    /// Waits until nobody is served any more, and the handler has ended what it started.
+    async fn until_finished(&self) {
+        self.shared.until_idle().await;
+        let finished = self.shared.enter(|state, _| state.handler.finished());
+        if let Some(finished) = finished {
+            finished.await;
+        }
     }
 
     /// Hands a request over, unless the machine does not claim it.
@@ -166,16 +198,19 @@ impl<M: Drivable, H: Handler<M>> Driver<M, H> {
         any_path: bool,
     ) -> Result<Begun<M, H>, NotBegun> {
         let (sender, directive) = oneshot::channel();
+        // Stays out here until it is filed, not to be dropped under the lock.
+        let mut kept = Some(info);
         let request = self.shared.enter(|state, now| {
+            let info = kept.as_ref()?;
             if !any_path && !state.machine.claims(target(info.uri())) {
                 return None;
             }
             let request = info.with_head(carrier, |head| state.machine.handle_request(now, head));
             let slot = RequestSlot {
-                info: Some(info),
+                info: kept.take(),
                 reply: Reply::Open(sender),
             };
-            state.requests.insert(request, slot);
+            state.keep_request(request, slot);
             Some(request)
         });
         let request = request.ok_or(NotBegun::Stopped)?;
@@ -260,30 +295,31 @@ impl<M: Drivable, H: Handler<M>> Shared<M, H> {
         self: &Arc<Self>,
         input: impl FnOnce(&mut State<M, H>, Instant) -> R,
     ) -> Option<R> {
+        // Outlives the lock, also if there is a panic.
+        let mut unlocked = Unlocked::new(&self.idle);
         let mut lock = self.state.lock().ok()?;
-        let mut stop = StopOnPanic(Some(&mut *lock));
-        let state = stop.0.as_deref_mut()?;
+        let mut stop = StopOnPanic {
+            state: Some(&mut *lock),
+            unlocked: &mut unlocked,
+        };
+        let state = stop.state.as_deref_mut()?;
         // Read under the lock, so that it does not descend from one input to the next.
         let now = self.clock.now();
         let result = input(state, now);
         state.drain(now);
         let wake_timer = state.arm_earlier();
-        if wake_timer && !state.ticking {
+        if wake_timer && !state.is_ticking() {
+            // Not on a runtime, it does not start. The next input that is will start it.
             state.ticking = timer::start(Arc::downgrade(self), Arc::clone(&self.timer));
-            if !state.ticking {
-                // Not on a runtime. The next input that is will start it.
-                state.armed = None;
-            }
         }
-        let is_idle = state.draining && state.is_idle();
-        stop.0 = None;
+        stop.unlocked.is_idle = state.draining && state.is_idle();
+        stop.unlocked.later = [mem::take(&mut state.later), state.handler.take_later()];
+        stop.state = None;
         drop(stop);
         drop(lock);
+        drop(unlocked);
         if wake_timer {
             self.timer.notify_one();
-        }
-        if is_idle {
-            self.idle.notify_waiters();
         }
         Some(result)
     }
@@ -315,14 +351,52 @@ impl<M: Drivable, H: Handler<M>> Shared<M, H> {
     }
 }
 
-/// Lets go of everybody who waits, if the machine or the handler panics: nobody would serve them.
-struct StopOnPanic<'a, M: Drivable, H: Handler<M>>(Option<&'a mut State<M, H>>);
+/// What follows as soon as the lock is free.
+struct Unlocked<'a> {
+    later: [Later; 2],
+    /// Whether to tell those who wait for the end.
+    is_idle: bool,
+    idle: &'a Notify,
+}
 
-impl<M: Drivable, H: Handler<M>> Drop for StopOnPanic<'_, M, H> {
-    fn drop(&mut self) {
-        if let Some(state) = &mut self.0 {
-            state.abort();
+impl<'a> Unlocked<'a> {
+    fn new(idle: &'a Notify) -> Self {
+        Self {
+            later: Default::default(),
+            is_idle: false,
+            idle,
         }
+    }
+}
+
+impl Drop for Unlocked<'_> {
+    fn drop(&mut self) {
+        mem::take(&mut self.later)
+            .into_iter()
+            .for_each(Later::finish);
+        if self.is_idle {
+            self.idle.notify_waiters();
+        }
+    }
+}
+
+/// Lets go of everybody who waits, if the machine or the handler panics: nobody would serve them.
+struct StopOnPanic<'a, 'b, M: Drivable, H: Handler<M>> {
+    state: Option<&'a mut State<M, H>>,
+    unlocked: &'a mut Unlocked<'b>,
+}
+
+impl<M: Drivable, H: Handler<M>> Drop for StopOnPanic<'_, '_, M, H> {
+    fn drop(&mut self) {
+        let Some(state) = &mut self.state else {
+            return;
+        };
+        state.abort();
+        // A panic that left this function, where one is under way, would abort the process.
+        _ = catch_unwind(AssertUnwindSafe(|| state.handler.on_stop()));
+        let later = catch_unwind(AssertUnwindSafe(|| state.handler.take_later()));
+        self.unlocked.later = [mem::take(&mut state.later), later.unwrap_or_default()];
+        self.unlocked.is_idle = true;
     }
 }
 

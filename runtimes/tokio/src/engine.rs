@@ -125,10 +125,11 @@ impl EngineServer {
     /// Closes everything in order, in at most `grace`; see [`Driver::shutdown`]. The events end
     /// with the last session.
     pub async fn shutdown(&self, grace: Duration) -> bool {
-        self.driver.with_handler(|_, forward, _| {
+        let ended = self.driver.try_with_handler(|_, forward, _| {
             forward.is_closing = true;
-            forward.end_if_over();
+            forward.end_if_over()
         });
+        drop(ended);
         self.driver.shutdown(grace).await
     }
 }
@@ -176,7 +177,7 @@ pub struct Events(mpsc::UnboundedReceiver<Event>);
 
 impl Events {
     /// The next event; `None` after a [`shutdown`](EngineServer::shutdown) when the last session
-    /// has closed, or when nothing uses the server any more.
+    /// has closed, when nothing uses the server any more, or when it is stopped by a panic.
     pub async fn next(&mut self) -> Option<Event> {
         self.0.recv().await
     }
@@ -191,10 +192,9 @@ pub struct Forward {
 }
 
 impl Forward {
-    fn end_if_over(&mut self) {
-        if self.is_closing && self.open == 0 {
-            self.sender = None;
-        }
+    /// Gives away the way to the [`Events`] after the last of them, to be dropped without the lock.
+    fn end_if_over(&mut self) -> Option<mpsc::UnboundedSender<Event>> {
+        self.sender.take_if(|_| self.is_closing && self.open == 0)
     }
 }
 
@@ -217,11 +217,22 @@ impl Handler<Server> for Forward {
             engine::Event::Upgraded { session, carrier } => Event::Upgraded { session, carrier },
             _ => return,
         };
-        if let Some(sender) = &self.sender {
-            // Fails if nobody wants to know.
-            _ = sender.send(event);
+        // Whatever is not handed over may hold a request, whose extensions may be anything.
+        match &self.sender {
+            Some(sender) => {
+                if let Err(unwanted) = sender.send(event) {
+                    context.later.drop(unwanted);
+                }
+            }
+            None => context.later.drop(event),
         }
-        self.end_if_over();
+        if let Some(sender) = self.end_if_over() {
+            context.later.drop(sender);
+        }
+    }
+
+    fn on_stop(&mut self) {
+        self.sender = None;
     }
 }
 

@@ -29,6 +29,7 @@ mod body;
 mod clock;
 mod driver;
 mod engine;
+mod later;
 mod mailbox;
 mod request;
 mod response;
@@ -46,10 +47,10 @@ pub use socketio_proto;
 
 pub use self::{
     app::{
-        Ack, AckError, AckFuture, Args, ArgsError, AsTheyCame, Binary, Broadcast, BroadcastAck,
-        BroadcastAckFuture, BroadcastWithAck, Cause, Config, Connecting, Data, Decoded,
-        DisconnectReason, Disconnected, EmitError, EmitWithAck, Emitter, EncodeError, Error,
-        EventHandler, Finish, FromArgs, HandlerError, Handshake, Io, IoBuilder, IoService,
+        Ack, AckError, AckFuture, Args, ArgsError, Arguments, AsTheyCame, Binary, Broadcast,
+        BroadcastAck, BroadcastAckFuture, BroadcastWithAck, Cause, Config, Connecting, Data,
+        Decoded, DisconnectReason, Disconnected, EmitError, EmitWithAck, Emitter, EncodeError,
+        Error, EventHandler, Finish, FromArgs, HandlerError, Handshake, Io, IoBuilder, IoService,
         Namespace, NamespaceError, Refusal, Reply, Respond, Rooms, Sent, Socket, SocketId,
         SyncEventHandler, Tables, Tried,
     },
@@ -57,6 +58,7 @@ pub use self::{
     clock::{Clock, EntropyError, seed},
     driver::{Context, Drivable, Driver, Handler},
     engine::{EngineServer, Event, Events, Forward},
+    later::Later,
     request::{Peer, RequestInfo},
     serve::{Drain, Serve, serve},
     service::{Or, OrFuture, ResponseFuture, Service},

@@ -27,6 +27,9 @@ use crate::{
     stall::Stall,
 };
 
+/// Longer than any server runs: 30 years. A time that far away can still be computed.
+const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Serves HTTP/1.1 on a listener: a [`Service`], or one before another service ([`Or`]).
@@ -71,25 +74,26 @@ impl<S> Serve<S> {
     /// How long a client may take to send a request's head, and how long a connection between
     /// two requests is kept. Default 30 s.
     pub fn header_timeout(mut self, span: Duration) -> Self {
-        self.header_timeout = span;
+        self.header_timeout = span.min(FAR);
         self
     }
 
     /// How long a client may take none of what is written to it; then its connection, also a
     /// WebSocket, is dropped. Default 60 s.
     pub fn write_timeout(mut self, span: Duration) -> Self {
-        self.write_timeout = span;
+        self.write_timeout = span.min(FAR);
         self
     }
 
     /// How long closing may take once the signal came; what is left then is dropped. Default 10 s.
     pub fn grace(mut self, span: Duration) -> Self {
-        self.grace = span;
+        self.grace = span.min(FAR);
         self
     }
 
     /// Serves until a signal: then no connection is accepted any more, sessions are closed in
-    /// order, responses are finished, and serving ends.
+    /// order, the handler [finishes](Handler::finished), responses are finished, and serving ends.
+    /// All of that takes no longer than the [grace](Self::grace).
     pub fn until(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
         self.until = Box::pin(signal);
         self

@@ -141,7 +141,7 @@ async fn handle<M: Drivable, H: Handler<M>, B>(
 where
     B: http_body::Body<Data = Bytes>,
 {
-    let upgrade = websocket::handshake::is_wanted(request.headers())
+    let upgrade = websocket::handshake::is_wanted(request.version(), request.headers())
         .then(|| hyper::upgrade::on(&mut request));
     let carrier = match upgrade {
         Some(_) => Carrier::WebSocket,

@@ -46,17 +46,17 @@ impl<K: Key, T> Slots<K, T> {
         self.live == 0
     }
 
-    /// Files a value. Whatever an earlier owner of the index left is dropped.
-    pub(crate) fn insert(&mut self, key: K, value: T) {
+    /// Files a value. Returns what an earlier owner of the index left.
+    pub(crate) fn insert(&mut self, key: K, value: T) -> Option<T> {
         let index = key.index();
         if index >= self.entries.len() {
             self.entries.resize_with(index + 1, || None);
         }
-        if let Some(entry) = self.entries.get_mut(index)
-            && entry.replace((key, value)).is_none()
-        {
+        let earlier = self.entries.get_mut(index)?.replace((key, value));
+        if earlier.is_none() {
             self.live += 1;
         }
+        earlier.map(|(_, value)| value)
     }
 
     pub(crate) fn get(&self, key: K) -> Option<&T> {
@@ -110,8 +110,8 @@ mod tests {
     #[test]
     fn a_late_key_names_nothing() {
         let mut slots = Slots::new();
-        slots.insert(TestKey(2, 1), "first");
-        slots.insert(TestKey(2, 2), "second");
+        assert_eq!(slots.insert(TestKey(2, 1), "first"), None);
+        assert_eq!(slots.insert(TestKey(2, 2), "second"), Some("first"));
 
         assert_eq!(slots.remove(TestKey(2, 1)), None);
         assert_eq!(slots.get_mut(TestKey(2, 2)), Some(&mut "second"));

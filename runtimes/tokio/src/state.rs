@@ -1,6 +1,6 @@
 //! What the lock guards: the machine, its handler, and the way to everybody who waits for it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use slab::Slab;
 use socketio_proto::{
@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     driver::{Context, Handler},
+    later::Later,
     mailbox::{Close, Mailbox},
     request::RequestInfo,
     slots::Slots,
@@ -27,10 +28,12 @@ pub(crate) struct State<M: Machine, H> {
     pub(crate) tasks: Slab<Arc<Mailbox>>,
     /// When the timer will run, as far as it knows.
     pub(crate) armed: Option<Instant>,
-    /// Whether the timer was started.
-    pub(crate) ticking: bool,
+    /// Whether the timer runs: the other end is its.
+    pub(crate) ticking: Weak<()>,
     /// Whether somebody waits until nothing is left.
     pub(crate) draining: bool,
+    /// What is to be done when the lock is free.
+    pub(crate) later: Later,
 }
 
 /// A request, from the machine's first sight of it until its end is reported.
@@ -117,8 +120,9 @@ impl<M: Machine, H: Handler<M>> State<M, H> {
             transports: Slots::new(),
             tasks: Slab::new(),
             armed: None,
-            ticking: false,
+            ticking: Weak::new(),
             draining: false,
+            later: Later::default(),
         }
     }
 
@@ -141,6 +145,7 @@ impl<M: Machine, H: Handler<M>> State<M, H> {
                 let mut context = Context {
                     machine: &mut self.machine,
                     now,
+                    later: &mut self.later,
                     requests: &mut self.requests,
                 };
                 self.handler.on_event(event, &mut context);
@@ -192,7 +197,7 @@ impl<M: Machine, H: Handler<M>> State<M, H> {
 
     /// Reports the end of a request, or that it never became what it was to become.
     pub(crate) fn end_request(&mut self, now: Instant, request: RequestId, end: End) {
-        match self.requests.remove(request).map(|slot| slot.reply) {
+        match self.forget_request(request) {
             Some(Reply::Became(transport)) => self.lose(now, transport, Lost::NotOpened),
             Some(Reply::Answered | Reply::Open(_) | Reply::Reading(_)) => {
                 self.machine.handle_request_end(now, request, end);
@@ -200,6 +205,23 @@ impl<M: Machine, H: Handler<M>> State<M, H> {
             // The machine forgot it when it gave up the transport that it was to become.
             None => {}
         }
+    }
+
+    /// Files a request that the machine knows.
+    pub(crate) fn keep_request(&mut self, request: RequestId, slot: RequestSlot<M::Parser>) {
+        if let Some(earlier) = self.requests.insert(request, slot) {
+            self.later.drop(earlier.info);
+        }
+    }
+
+    /// Removes a request. What was kept of its head is dropped when the lock is free: middlewares
+    /// may have put anything into its extensions.
+    pub(crate) fn forget_request(&mut self, request: RequestId) -> Option<Reply<M::Parser>> {
+        let slot = self.requests.remove(request)?;
+        if let Some(info) = slot.info {
+            self.later.drop(info);
+        }
+        Some(slot.reply)
     }
 
     /// Reports the end of a transport, unless the machine has forgotten it or knows.
@@ -211,6 +233,10 @@ impl<M: Machine, H: Handler<M>> State<M, H> {
 
     /// Notes an earlier deadline than the one the timer knows; says whether there is one.
     pub(crate) fn arm_earlier(&mut self) -> bool {
+        if !self.is_ticking() {
+            // A timer that is gone knows nothing.
+            self.armed = None;
+        }
         let Some(due) = self.machine.poll_timeout() else {
             return false;
         };
@@ -219,6 +245,11 @@ impl<M: Machine, H: Handler<M>> State<M, H> {
             self.armed = Some(due);
         }
         is_earlier
+    }
+
+    /// Whether the timer runs. It ends with the runtime that it was started on.
+    pub(crate) fn is_ticking(&self) -> bool {
+        self.ticking.strong_count() > 0
     }
 
     /// Whether nobody is served any more.

@@ -9,15 +9,22 @@ use tokio::{runtime::Handle, sync::Notify, time};
 
 use crate::driver::{Drivable, Handler, Shared, Tick};
 
-/// Starts the task on the current runtime; says whether there is one.
+/// Starts the task on the current runtime, if there is one. What it returns is alive as long as the
+/// task, which ends early with its runtime.
 pub(crate) fn start<M: Drivable, H: Handler<M>>(
     shared: Weak<Shared<M, H>>,
     earlier: Arc<Notify>,
-) -> bool {
-    Handle::try_current().is_ok_and(|runtime| {
-        runtime.spawn(run(shared, earlier));
-        true
-    })
+) -> Weak<()> {
+    let Ok(runtime) = Handle::try_current() else {
+        return Weak::new();
+    };
+    let alive = Arc::new(());
+    let ticking = Arc::downgrade(&alive);
+    runtime.spawn(async move {
+        run(shared, earlier).await;
+        drop(alive);
+    });
+    ticking
 }
 
 /// Sleeps until the next deadline or until there is an earlier one, without keeping the machine.

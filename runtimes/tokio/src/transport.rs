@@ -57,7 +57,7 @@ impl<M: Drivable, H: Handler<M>> Transport<M, H> {
             state.machine.handle_transport_open(now, transport);
             // The event that names the request comes now; then the request is no more.
             state.drain(now);
-            state.requests.remove(request);
+            state.forget_request(request);
         });
         self.unsaid = Lost::Failed;
     }
@@ -97,7 +97,7 @@ impl<M: Drivable, H: Handler<M>> Drop for Transport<M, H> {
     fn drop(&mut self) {
         self.driver.shared().enter(|state, now| {
             state.lose(now, self.transport, self.unsaid);
-            state.requests.remove(self.request);
+            state.forget_request(self.request);
             if let Some(task) = self.task {
                 state.tasks.try_remove(task);
                 if state.tasks.is_empty() {

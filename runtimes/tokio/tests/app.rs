@@ -11,6 +11,7 @@
 
 mod app {
     pub(crate) mod client;
+    mod lifetimes;
 }
 
 use std::{

@@ -11,6 +11,10 @@
 mod beside;
 #[path = "engine/ending.rs"]
 mod ending;
+#[path = "engine/limits.rs"]
+mod limits;
+#[path = "engine/lock.rs"]
+mod lock;
 #[path = "engine/polling.rs"]
 mod polling;
 #[path = "engine/support.rs"]

@@ -13,11 +13,11 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 use socketio_tokio::{
-    Ack, Args, Binary, Cause, Connecting, DisconnectReason, Error, HandlerError, Io, Refusal,
-    Reply, Socket,
+    Ack, Args, Arguments, Binary, Cause, Connecting, DisconnectReason, Error, HandlerError, Io,
+    Refusal, Reply, Socket,
 };
 
 use super::{
@@ -216,7 +216,7 @@ fn report(socket: &Socket, error: &HandlerError) {
 }
 
 /// Sends an event to the others in a room: `socket.to(room).emit(…)`.
-fn tell(socket: &Socket, room: &str, event: &str, args: impl Serialize) -> Result<(), Error> {
+fn tell(socket: &Socket, room: &str, event: &str, args: impl Arguments) -> Result<(), Error> {
     socket.to(&channel(room)).emit(event, args)?;
     Ok(())
 }

@@ -95,7 +95,7 @@ impl Future for AckFuture {
             State::Waiting { receiver, ticket } => {
                 let answer = std::task::ready!(Pin::new(receiver).poll(context));
                 ticket.settle();
-                // The sender is dropped without an answer only together with the server.
+                // The sender is dropped without an answer only if the server is or has panicked.
                 Poll::Ready(answer.unwrap_or(Err(AckError::Disconnected)))
             }
         }
@@ -193,7 +193,7 @@ impl Future for BroadcastAckFuture {
             BroadcastState::Waiting { receiver, ticket } => {
                 let answer = std::task::ready!(Pin::new(receiver).poll(context));
                 ticket.settle();
-                // The sender is dropped without an answer only together with the server.
+                // The sender is dropped without an answer only if the server is or has panicked.
                 Poll::Ready(Ok(answer.unwrap_or_default()))
             }
         }
@@ -243,25 +243,7 @@ pub(crate) enum AckEntry {
 }
 
 impl AckEntry {
-    /// Somebody answered. The entry is given back if it waits for more.
-    pub(crate) fn on_answer(self, from: Option<SocketId>, args: Args) -> Option<Self> {
-        match self {
-            Self::One(sender) => {
-                // Nobody may be waiting any more.
-                _ = sender.send(Ok(args));
-                None
-            }
-            Self::Many {
-                mut answers,
-                sender,
-            } => {
-                answers.extend(from.map(|from| (from, args)));
-                Some(Self::Many { answers, sender })
-            }
-        }
-    }
-
-    /// There will be no more answers.
+    /// There will be no more answers. It may run a waker: not under the lock.
     pub(crate) fn on_done(self, outcome: AckOutcome, missing: usize) {
         match self {
             Self::One(sender) => {

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
 use socketio_proto::socket::{NamespaceKey, Sent, SocketKey, To};
 
 use super::{
-    EmitError,
+    Arguments, EmitError,
     ack::BroadcastWithAck,
     link::Link,
     packet::{Flags, Outgoing},
@@ -112,7 +111,7 @@ impl<'a> Broadcast<'a> {
     /// # Errors
     ///
     /// When the event cannot be encoded.
-    pub fn emit(self, event: &str, args: impl Serialize) -> Result<Sent, EmitError> {
+    pub fn emit(self, event: &str, args: impl Arguments) -> Result<Sent, EmitError> {
         let Self { audience, flags } = self;
         let (packet, options) = Outgoing::new(event, args, flags).into_packet(false)?;
         let emit = audience
@@ -140,7 +139,7 @@ impl<'a> Broadcast<'a> {
     /// # Errors
     ///
     /// When the event cannot be encoded. Missing answers are no error.
-    pub fn emit_with_ack(self, event: &str, args: impl Serialize) -> BroadcastWithAck<'a> {
+    pub fn emit_with_ack(self, event: &str, args: impl Arguments) -> BroadcastWithAck<'a> {
         let Self { audience, flags } = self;
         let event = Outgoing::new(event, args, flags);
         BroadcastWithAck { audience, event }

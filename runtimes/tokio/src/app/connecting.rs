@@ -6,6 +6,7 @@ use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use socketio_proto::socket::{ArgsError, Data, PendingKey};
 use thiserror::Error;
+use tokio::sync::oneshot;
 
 use super::{
     handshake::{Guest, Handshake},
@@ -114,12 +115,38 @@ impl Refusal {
     }
 }
 
+/// Stops the middleware that runs for a client, if that went away or waited for too long.
+#[derive(Debug)]
+pub(crate) struct Withdrawal(oneshot::Sender<()>);
+
+impl Withdrawal {
+    pub(crate) fn new() -> (Self, oneshot::Receiver<()>) {
+        let (sender, receiver) = oneshot::channel();
+        (Self(sender), receiver)
+    }
+
+    /// It may run a waker: not under the lock.
+    pub(crate) fn withdraw(self) {
+        // It may have ended by itself.
+        _ = self.0.send(());
+    }
+}
+
 /// Runs the middleware of a namespace in order, then accepts or refuses the client.
-pub(crate) async fn admit(link: Link, pending: PendingKey, guest: Arc<Guest>) {
-    let verdict = catch(judge(&guest)).await;
+pub(crate) async fn admit(
+    link: Link,
+    pending: PendingKey,
+    guest: Arc<Guest>,
+    withdrawn: oneshot::Receiver<()>,
+) {
+    let verdict = tokio::select! {
+        biased;
+        _ = withdrawn => return,
+        verdict = catch(judge(&guest)) => verdict,
+    };
     let verdict = verdict.unwrap_or_else(|_| Err(Refusal::new("internal error")));
-    link.with(|server, tables, now| match &verdict {
-        Ok(()) => tables.accept(server, now, pending, &guest),
+    link.try_with(|server, tables, now| match &verdict {
+        Ok(()) => tables.accept(server, now, pending, Arc::clone(&guest)),
         Err(refusal) => {
             tables.decided(pending);
             // If it is stale, nobody waits for the answer.

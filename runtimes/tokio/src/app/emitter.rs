@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
 use socketio_proto::socket::Sent;
 
 use super::{
-    Broadcast, EmitError, EmitWithAck, Rooms, Socket,
+    Arguments, Broadcast, EmitError, EmitWithAck, Rooms, Socket,
     packet::{Flags, Outgoing},
 };
 
@@ -70,7 +69,7 @@ impl<'a> Emitter<'a> {
     /// # Errors
     ///
     /// See [`Socket::emit`].
-    pub fn emit(self, event: &str, args: impl Serialize) -> Result<Sent, EmitError> {
+    pub fn emit(self, event: &str, args: impl Arguments) -> Result<Sent, EmitError> {
         let (packet, options) = Outgoing::new(event, args, self.flags).into_packet(false)?;
         let Self { socket, .. } = self;
         let emit = socket
@@ -84,7 +83,7 @@ impl<'a> Emitter<'a> {
     /// # Errors
     ///
     /// See [`Socket::emit_with_ack`].
-    pub fn emit_with_ack(self, event: &str, args: impl Serialize) -> EmitWithAck<'a> {
+    pub fn emit_with_ack(self, event: &str, args: impl Arguments) -> EmitWithAck<'a> {
         let Self { socket, flags } = self;
         let event = Outgoing::new(event, args, flags);
         EmitWithAck { socket, event }

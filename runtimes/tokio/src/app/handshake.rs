@@ -28,6 +28,7 @@ pub struct Handshake {
 impl Handshake {
     pub(super) fn new(head: RequestInfo, auth: Data) -> Self {
         let time = SystemTime::now();
+        let auth = compact(auth);
         Self { head, auth, time }
     }
 
@@ -47,7 +48,7 @@ impl Handshake {
         self.auth.parse()
     }
 
-    /// What the client sent along, as it came.
+    /// What the client sent along.
     pub fn auth_data(&self) -> &Data {
         &self.auth
     }
@@ -77,6 +78,19 @@ impl Handshake {
     pub fn time(&self) -> SystemTime {
         self.time
     }
+}
+
+/// The same, in memory of its own size: what was received is a slice of the buffer that it was read
+/// into, together with what else came then.
+///
+/// A large value is left alone, because it does not keep much more than itself, and because this is
+/// done under the lock.
+fn compact(auth: Data) -> Data {
+    const LARGE: usize = 16 << 10;
+    if auth.json().len() > LARGE {
+        return auth;
+    }
+    Data::new(&auth).unwrap_or(auth)
 }
 
 /// A client in one namespace, or on its way there: what outlives its admission.

@@ -5,8 +5,6 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use bytes::Bytes;
-
 use super::job::Job;
 
 /// What an event counts for beyond its bytes.
@@ -79,6 +77,11 @@ impl Inbox {
         job
     }
 
+    /// The task has ended before the queue did; the next job starts another.
+    pub(crate) fn abandon(&self) {
+        self.queue().is_running = false;
+    }
+
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -88,10 +91,7 @@ impl Inbox {
 fn size_of(job: &Job) -> usize {
     match job {
         Job::Connect | Job::Disconnect => 0,
-        Job::Event { args, .. } => {
-            let attachments: usize = args.attachments().iter().map(Bytes::len).sum();
-            OVERHEAD + args.json().len() + attachments
-        }
+        Job::Event { args, .. } => OVERHEAD + args.size(),
     }
 }
 
@@ -113,5 +113,8 @@ mod tests {
         assert!(inbox.next().is_none());
 
         assert_eq!(inbox.post(Job::Connect, 0), Ok(Posted::Start));
+        inbox.abandon();
+        assert_eq!(inbox.post(Job::Disconnect, 0), Ok(Posted::Start));
+        assert!(matches!(inbox.next(), Some(Job::Connect)));
     }
 }

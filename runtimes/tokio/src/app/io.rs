@@ -2,12 +2,11 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use serde::Serialize;
 use socketio_proto::socket::{Config, NamespaceError, Sent, Server};
 
 use super::{
-    Broadcast, EmitError, Namespace, Rooms, Socket, link::Link, namespace::NamespaceState,
-    tables::Tables,
+    Arguments, Broadcast, EmitError, Namespace, Rooms, Socket, link::Link,
+    namespace::NamespaceState, tables::Tables,
 };
 use crate::{
     clock::{self, Clock, EntropyError},
@@ -157,14 +156,50 @@ pub type IoService = Service<Server, Tables>;
 /// # }
 /// ```
 ///
-/// What is different:
+/// # What is different from Node.js
 ///
-/// - Handlers of one socket run one after the other. One that waits for something lets the
-///   socket's next events wait, too; where they should not, it spawns a task for the rest.
-/// - Sending to a socket that is gone is an error, not a silence; and waiting for its answer ends
-///   at once.
-/// - Arguments are decoded into types. What does not fit is told to
-///   [`on_error`](Namespace::on_error), and no handler sees it.
+/// | | Node.js | here |
+/// | --- | --- | --- |
+/// | arguments | `emit("event", value)` | a tuple: `emit("event", (value,))`, see [`Arguments`](crate::Arguments) |
+/// | lists | `emit("event", [1, 2])` is one argument | `emit("event", [1, 2])` is two, `([1, 2],)` is one |
+/// | types | whatever came | decoded into types, surplus arguments are ignored; what does not fit is told to [`on_error`](Namespace::on_error), and no handler sees it |
+/// | errors and panics of handlers | an unhandled rejection ends the process | told to [`on_error`](Namespace::on_error); the next event is handled as usual |
+/// | handlers of one socket | may overlap | one after the other: one that waits lets the socket's next events wait, too; where they should not, it spawns a task for the rest |
+/// | `emitWithAck` | sends at once | sends when it is awaited; `into_future()` sends at once |
+/// | sending to a socket that is gone | silence | an error; and waiting for its answer ends at once |
+/// | `socket.onAny` | sees every event | not there: [`fallback`](Namespace::fallback) sees events that have no handler of their own |
+/// | `socket.use` | sees every packet | not there: check arguments in the handlers |
+/// | bytes | a `Buffer` | [`Binary`](crate::Binary); `vec![0u8]` is a list of numbers, as serde has it |
+/// | values of any shape | hold buffers, too | `serde_json::Value` cannot hold attachments: forward [`Args`](crate::Args) as they came, or ask for [`Binary`](crate::Binary) |
+/// | namespaces | may be patterns | have names: [`of`](Self::of) |
+///
+/// # Runtimes and threads
+///
+/// Handlers run as tasks on the tokio runtime of whatever causes them: usually the one that serves
+/// the client. Commands such as [`emit`](Self::emit) may be given on any thread, with or without a
+/// runtime.
+///
+/// # Behind axum
+///
+/// The service goes into a router. [`Handshake::address`](crate::Handshake::address) is known if a
+/// layer says it:
+///
+/// ```
+/// use std::net::SocketAddr;
+///
+/// use axum::{Router, extract::{ConnectInfo, Request}, middleware::map_request};
+/// use socketio_tokio::{Io, Peer};
+///
+/// async fn with_peer(ConnectInfo(peer): ConnectInfo<SocketAddr>, mut request: Request) -> Request {
+///     request.extensions_mut().insert(Peer(peer));
+///     request
+/// }
+///
+/// # async fn example(io: Io, listener: tokio::net::TcpListener) -> std::io::Result<()> {
+/// let app = Router::new().fallback_service(io.service()).layer(map_request(with_peer));
+/// axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Io {
     pub(super) link: Link,
@@ -300,7 +335,7 @@ impl Io {
     /// # Errors
     ///
     /// When the event cannot be encoded.
-    pub fn emit(&self, event: &str, args: impl Serialize) -> Result<Sent, EmitError> {
+    pub fn emit(&self, event: &str, args: impl Arguments) -> Result<Sent, EmitError> {
         self.root.emit(event, args)
     }
 
@@ -316,12 +351,7 @@ impl Io {
     ///
     /// Called by a handler it would wait for itself: spawn a task there.
     pub async fn shutdown(&self, grace: Duration) -> bool {
-        let begun = tokio::time::Instant::now();
-        let all_closed = self.link.0.shutdown(grace).await;
-        let tasks = self.link.with(|_, tables, _| Arc::clone(&tables.tasks));
-        let left = grace.saturating_sub(begun.elapsed());
-        let all_ended = tokio::time::timeout(left, tasks.finished()).await;
-        all_closed && all_ended.is_ok()
+        self.link.0.shutdown(grace).await
     }
 
     /// The sockets of `/`, as they are now.

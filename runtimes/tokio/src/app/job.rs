@@ -27,11 +27,40 @@ pub(crate) enum Job {
 }
 
 /// Does what waits for a socket, one job after the other, until nothing does.
-pub(crate) async fn drain(socket: Socket) {
-    while let Some(job) = socket.state().inbox.next() {
-        run(&socket, job).await;
-        // Handlers that never wait must not keep the thread from others.
-        tokio::task::coop::consume_budget().await;
+pub(crate) fn drain(socket: Socket) -> impl Future<Output = ()> + Send {
+    let mut worker = Worker {
+        socket,
+        is_done: false,
+    };
+    async move {
+        while let Some(job) = worker.next() {
+            run(&worker.socket, job).await;
+            // Handlers that never wait must not keep the thread from others.
+            tokio::task::coop::consume_budget().await;
+        }
+    }
+}
+
+/// Works on the queue of a socket. However it ends, even before it began because a runtime went
+/// down, the queue knows.
+struct Worker {
+    socket: Socket,
+    is_done: bool,
+}
+
+impl Worker {
+    fn next(&mut self) -> Option<Job> {
+        let job = self.socket.state().inbox.next();
+        self.is_done = job.is_none();
+        job
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.socket.state().inbox.abandon();
+        }
     }
 }
 
@@ -82,7 +111,11 @@ pub(crate) async fn catch<T>(future: impl Future<Output = T>) -> Result<T, Cause
         let poll = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context)));
         match poll {
             Ok(poll) => poll.map(Ok),
-            Err(panic) => Poll::Ready(Err(Cause::Panicked(message_of(&*panic)))),
+            Err(panic) => {
+                let message = message_of(&*panic);
+                quietly(|| drop(panic));
+                Poll::Ready(Err(Cause::Panicked(message)))
+            }
         }
     })
     .await
@@ -102,11 +135,20 @@ fn report(socket: &Socket, event: &str, done: Result<Result<(), Cause>, Cause>) 
     let error = HandlerError::new(event, cause);
     let handlers = &socket.state().guest.setup.on_error;
     if handlers.is_empty() {
-        print_in_debug_builds(socket, &error);
+        quietly(|| print_in_debug_builds(socket, &error));
     }
     for handler in handlers {
-        // There is nobody left to tell that the handler of errors failed; its panic was printed.
-        _ = catch_unwind(AssertUnwindSafe(|| handler(socket, &error)));
+        quietly(|| handler(socket, &error));
+    }
+    quietly(|| drop(error));
+}
+
+/// Runs code of the application whose panic there is nobody to tell of; it was printed. Errors are
+/// such code, too: when they are shown, and when they are dropped.
+fn quietly(work: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
+        // What was thrown may throw again.
+        _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
     }
 }
 

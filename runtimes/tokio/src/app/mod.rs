@@ -7,6 +7,7 @@
 //! Answers to acks go past the inbox to whoever waits for them (`ack`).
 
 mod ack;
+mod arguments;
 mod broadcast;
 mod connecting;
 mod emitter;
@@ -31,6 +32,7 @@ mod tests;
 
 pub use self::{
     ack::{AckFuture, BroadcastAck, BroadcastAckFuture, BroadcastWithAck, EmitWithAck},
+    arguments::Arguments,
     broadcast::Broadcast,
     connecting::{Connecting, Refusal},
     emitter::Emitter,

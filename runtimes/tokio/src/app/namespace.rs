@@ -7,12 +7,11 @@ use std::{
 };
 
 use bytestring::ByteString;
-use serde::Serialize;
 use socketio_proto::socket::{DisconnectReason, NamespaceKey, Sent};
 
 use super::{
-    Broadcast, BroadcastWithAck, Connecting, EmitError, EventHandler, HandlerError, Refusal, Rooms,
-    Socket, SyncEventHandler, handler,
+    Arguments, Broadcast, BroadcastWithAck, Connecting, EmitError, EventHandler, HandlerError,
+    Refusal, Rooms, Socket, SyncEventHandler, handler,
     link::Link,
     outcome::Finish,
     packet::Flags,
@@ -262,7 +261,7 @@ impl Namespace {
     /// # Errors
     ///
     /// When the event cannot be encoded.
-    pub fn emit(&self, event: &str, args: impl Serialize) -> Result<Sent, EmitError> {
+    pub fn emit(&self, event: &str, args: impl Arguments) -> Result<Sent, EmitError> {
         self.everyone().emit(event, args)
     }
 
@@ -272,7 +271,7 @@ impl Namespace {
     /// # Errors
     ///
     /// When the event cannot be encoded.
-    pub fn emit_with_ack(&self, event: &str, args: impl Serialize) -> BroadcastWithAck<'_> {
+    pub fn emit_with_ack(&self, event: &str, args: impl Arguments) -> BroadcastWithAck<'_> {
         self.everyone().emit_with_ack(event, args)
     }
 

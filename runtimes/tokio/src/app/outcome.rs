@@ -1,16 +1,15 @@
 //! What handlers return, and how they answer.
 
-use serde::Serialize;
 use socketio_proto::socket::{Args, ArgsError, Packet, ReplyToken, Sent};
 
-use super::{Cause, EmitError, Error, Socket};
+use super::{Arguments, Cause, EmitError, Error, Socket};
 
 /// Answers the acknowledgement that a client asked for: the value that a handler returns.
 ///
-/// It holds the answer's arguments, as a tuple with one element for each or as a list of equal
-/// values. If the client asked for no answer, nothing is sent.
+/// It holds the answer's [`Arguments`]: a single one is `Ack((value,))`, none is `Ack(())`. If the
+/// client asked for no answer, nothing is sent.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
-pub struct Ack<T>(pub T);
+pub struct Ack<T: Arguments>(pub T);
 
 /// The right to answer one event, once, now or later.
 ///
@@ -39,7 +38,7 @@ impl Reply {
     /// # Errors
     ///
     /// When the arguments cannot be encoded, and when the socket is gone.
-    pub fn send(self, args: impl Serialize) -> Result<(), EmitError> {
+    pub fn send(self, args: impl Arguments) -> Result<(), EmitError> {
         let Some(token) = self.token else {
             return Ok(());
         };
@@ -110,7 +109,7 @@ impl Respond for Sent {
     }
 }
 
-impl<T: Serialize> Respond for Ack<T> {
+impl<T: Arguments> Respond for Ack<T> {
     fn respond(self, reply: Reply) -> Result<(), Cause> {
         reply
             .send(self.0)

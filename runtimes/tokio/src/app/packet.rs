@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
 use socketio_proto::socket::{EncodeError, Options, Packet};
 
-use super::{EmitError, ack::wait};
+use super::{Arguments, EmitError, ack::wait};
 
 /// How to send.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +43,7 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
-    pub(crate) fn new(event: &str, args: impl Serialize, flags: Flags) -> Self {
+    pub(crate) fn new(event: &str, args: impl Arguments, flags: Flags) -> Self {
         let packet = Packet::event(event, &args);
         Self { packet, flags }
     }

@@ -8,12 +8,11 @@ use std::{
 };
 
 use bytestring::ByteString;
-use serde::Serialize;
 use socketio_proto::socket::{DisconnectReason, Sent, SocketId, SocketKey, To};
 
 use super::{
-    Broadcast, Disconnected, EmitError, EmitWithAck, Emitter, Handshake, Io, Namespace, Rooms,
-    handshake::Guest, inbox::Inbox, link::Link, packet::Flags,
+    Arguments, Broadcast, Disconnected, EmitError, EmitWithAck, Emitter, Handshake, Io, Namespace,
+    Rooms, handshake::Guest, inbox::Inbox, link::Link, packet::Flags,
 };
 
 /// One client in one namespace.
@@ -98,8 +97,8 @@ impl Socket {
 
     /// Sends an event to the client.
     ///
-    /// Arguments are a tuple, one element for each, or a list of equal values; a single one is
-    /// `(value,)`, none is `()`. Bytes at any depth travel as attachments: use
+    /// [`Arguments`] are a tuple, one element for each: a single one is `(value,)`, none is `()`. Or
+    /// they are a list, each element an argument: a list as one argument is `(list,)`. Bytes at any depth travel as attachments: use
     /// [`Binary`](crate::Binary). Received [`Args`](crate::Args) are forwarded as they came. The
     /// event waits for a client that cannot take it at once.
     ///
@@ -107,7 +106,7 @@ impl Socket {
     ///
     /// When the event cannot be encoded, when the socket is gone, and when too much waits for the
     /// client already, which closes its connection.
-    pub fn emit(&self, event: &str, args: impl Serialize) -> Result<Sent, EmitError> {
+    pub fn emit(&self, event: &str, args: impl Arguments) -> Result<Sent, EmitError> {
         Emitter::new(self).emit(event, args)
     }
 
@@ -128,7 +127,7 @@ impl Socket {
     ///
     /// As [`emit`](Self::emit), when the client owes too many answers, when the answer does not
     /// come in time, and when the client disconnects first.
-    pub fn emit_with_ack(&self, event: &str, args: impl Serialize) -> EmitWithAck<'_> {
+    pub fn emit_with_ack(&self, event: &str, args: impl Arguments) -> EmitWithAck<'_> {
         Emitter::new(self).emit_with_ack(event, args)
     }
 

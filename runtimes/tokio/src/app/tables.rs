@@ -1,9 +1,14 @@
 //! What is kept beside the machine, and what follows from its events.
 //!
-//! All of it runs under the lock of the driver, so it only moves things and starts tasks: no code
-//! of the application runs here, drops of its values included.
+//! All of it runs under the lock of the driver, so it only moves things: no code of the application
+//! runs here. What may run some is put off until the lock is free: the end of values that may hold
+//! something of the application, the start of tasks (a runtime that goes down drops them at once),
+//! and answers to whoever waits for them, because a waker can be anything.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    pin::Pin,
+    sync::{Arc, OnceLock},
+};
 
 use socketio_proto::{
     edge::SessionKey,
@@ -13,12 +18,12 @@ use socketio_proto::{
     },
     time::Instant,
 };
-use tokio::{runtime::Handle, task::AbortHandle};
+use tokio::runtime::Handle;
 
 use super::{
     Socket,
     ack::AckEntry,
-    connecting::admit,
+    connecting::{Withdrawal, admit},
     handshake::Guest,
     inbox::{Full, Inbox, Posted},
     job::{Job, drain},
@@ -29,6 +34,7 @@ use super::{
 };
 use crate::{
     driver::{Context, Handler},
+    later::Later,
     request::RequestInfo,
     slots::{Key, Slots},
 };
@@ -40,13 +46,15 @@ pub struct Tables {
     /// The most bytes that may wait for the handlers of one socket.
     max_unhandled: usize,
     link: WeakLink,
-    /// Known once a connection opened; without one there is nothing to run.
+    /// The runtime on which a connection opened last; without one there is nothing to run.
     runtime: Option<Handle>,
+    /// What is to be done when the lock is free.
+    later: Later,
     pub(super) tasks: Arc<Tasks>,
     pub(super) sessions: Slots<SessionKey, RequestInfo>,
     pub(super) namespaces: Slots<NamespaceKey, Arc<NamespaceState>>,
-    /// The middleware that runs for each client on its way in.
-    pub(super) pending: Slots<PendingKey, AbortHandle>,
+    /// How to stop the middleware that runs for each client on its way in.
+    pub(super) pending: Slots<PendingKey, Withdrawal>,
     pub(super) sockets: Slots<SocketKey, Arc<SocketState>>,
     pub(super) acks: Slots<AckKey, AckEntry>,
 }
@@ -57,6 +65,7 @@ impl Tables {
             max_unhandled,
             link: WeakLink::default(),
             runtime: None,
+            later: Later::default(),
             tasks: Arc::default(),
             sessions: Slots::new(),
             namespaces: Slots::new(),
@@ -76,27 +85,27 @@ impl Tables {
         server: &mut Server,
         now: Instant,
         pending: PendingKey,
-        guest: &Arc<Guest>,
+        guest: Arc<Guest>,
     ) {
         self.decided(pending);
         let rooms = guest.take_reserved();
         let rooms: Vec<&str> = rooms.iter().map(|room| &**room).collect();
-        let Ok(key) = server.accept(now, pending, &rooms) else {
+        let accepted = server.accept(now, pending, &rooms).ok();
+        let accepted = accepted.and_then(|key| Some((key, server.id_of(key)?)));
+        let Some((key, id)) = accepted else {
             // The client went away first.
-            return;
-        };
-        let Some(id) = server.id_of(key) else {
+            self.later.drop(guest);
             return;
         };
         let state = Arc::new(SocketState {
             key,
             id,
-            guest: Arc::clone(guest),
+            guest,
             inbox: Inbox::default(),
             left: OnceLock::new(),
         });
         self.sockets.insert(key, Arc::clone(&state));
-        if !guest.setup.on_connect.is_empty() {
+        if !state.guest.setup.on_connect.is_empty() {
             // It always fits.
             _ = self.post(&state, Job::Connect);
         }
@@ -104,7 +113,27 @@ impl Tables {
 
     /// The application has decided on a client: its middleware ends by itself.
     pub(super) fn decided(&mut self, pending: PendingKey) {
-        self.pending.remove(pending);
+        if let Some(withdrawal) = self.pending.remove(pending) {
+            self.later.drop(withdrawal);
+        }
+    }
+
+    fn on_acked(&mut self, ack: AckKey, from: SocketKey, args: Args) {
+        match self.acks.remove(ack) {
+            Some(AckEntry::Many {
+                mut answers,
+                sender,
+            }) => {
+                let from = self.sockets.get(from);
+                answers.extend(from.map(|state| (state.id, args)));
+                self.acks.insert(ack, AckEntry::Many { answers, sender });
+            }
+            Some(AckEntry::One(sender)) => {
+                // Nobody may be waiting any more.
+                self.later.run(move || drop(sender.send(Ok(args))));
+            }
+            None => {}
+        }
     }
 
     fn on_connecting(&mut self, context: &mut Context<'_, Server>, connecting: Connecting) {
@@ -123,14 +152,16 @@ impl Tables {
         let setup = namespace.setup();
         let guest = Arc::new(Guest::new(head.clone(), auth, Arc::clone(namespace), setup));
         if guest.setup.middleware.is_empty() {
-            self.accept(context.machine, context.now, pending, &guest);
+            self.accept(context.machine, context.now, pending, guest);
             return;
         }
-        let Some((link, runtime)) = self.link.upgrade().zip(self.runtime.as_ref()) else {
+        let Some(link) = self.link.upgrade() else {
+            self.later.drop(guest);
             return;
         };
-        let task = self.tasks.spawn(runtime, admit(link, pending, guest));
-        self.pending.insert(pending, task);
+        let (withdrawal, withdrawn) = Withdrawal::new();
+        self.pending.insert(pending, withdrawal);
+        self.spawn(admit(link, pending, guest, withdrawn));
     }
 
     fn on_disconnected(
@@ -144,29 +175,41 @@ impl Tables {
         };
         // It is set here only, and a socket disconnects once.
         _ = state.left.set(Left { reason, rooms });
-        // It always fits, and is there even without a handler: its task drops what the application
-        // keeps with the socket.
+        // It always fits.
         _ = self.post(&state, Job::Disconnect);
+        // The task may end before this does.
+        self.later.drop(state);
     }
 
     /// A connection opened.
     fn on_opened(&mut self, session: SessionKey, head: RequestInfo) {
-        if self.runtime.is_none() {
-            self.runtime = Handle::try_current().ok();
+        if let Ok(runtime) = Handle::try_current() {
+            self.later.drop(self.runtime.replace(runtime));
         }
         self.sessions.insert(session, head);
     }
 
     /// Gives a socket's task something to do, and starts one if there is none.
-    fn post(&self, state: &Arc<SocketState>, job: Job) -> Result<(), Full> {
+    fn post(&mut self, state: &Arc<SocketState>, job: Job) -> Result<(), Full> {
         if state.inbox.post(job, self.max_unhandled)? == Posted::Queued {
             return Ok(());
         }
-        if let Some((link, runtime)) = self.link.upgrade().zip(self.runtime.as_ref()) {
-            let socket = Socket::new(link, Arc::clone(state));
-            self.tasks.spawn(runtime, drain(socket));
+        if let Some(link) = self.link.upgrade() {
+            self.spawn(drain(Socket::new(link, Arc::clone(state))));
         }
         Ok(())
+    }
+
+    /// Starts a task when the lock is free: on the runtime that this happens on, which lives. It
+    /// counts from now on, so that nobody who asks in between finds nothing to wait for.
+    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        let running = self.tasks.begin();
+        let runtime = Handle::try_current().ok().or_else(|| self.runtime.clone());
+        self.later.run(move || {
+            if let Some(runtime) = runtime {
+                running.spawn(&runtime, task);
+            }
+        });
     }
 
     fn on_packet(
@@ -179,10 +222,11 @@ impl Tables {
         let Some(state) = self.sockets.get(socket) else {
             return;
         };
+        let state = Arc::clone(state);
         if state.guest.setup.handler(args.name()).is_none() {
             return;
         }
-        if self.post(state, Job::Event { args, reply }).is_err() {
+        if self.post(&state, Job::Event { args, reply }).is_err() {
             // Its handlers are too slow for what it sends. What follows would be out of order.
             context
                 .machine
@@ -200,16 +244,10 @@ impl Handler<Server> for Tables {
                 missing,
             } => {
                 if let Some(entry) = self.acks.remove(ack) {
-                    entry.on_done(outcome, missing);
+                    self.later.run(move || entry.on_done(outcome, missing));
                 }
             }
-            Event::Acked { ack, from, args } => {
-                let from = self.sockets.get(from).map(|state| state.id);
-                let entry = self.acks.remove(ack);
-                if let Some(entry) = entry.and_then(|entry| entry.on_answer(from, args)) {
-                    self.acks.insert(ack, entry);
-                }
-            }
+            Event::Acked { ack, from, args } => self.on_acked(ack, from, args),
             Event::Connecting(connecting) => self.on_connecting(context, *connecting),
             Event::Disconnected {
                 socket,
@@ -222,7 +260,9 @@ impl Handler<Server> for Tables {
                 reply,
             } => self.on_packet(context, socket, args, reply),
             Event::SessionClosed { session, .. } => {
-                self.sessions.remove(session);
+                if let Some(head) = self.sessions.remove(session) {
+                    self.later.drop(head);
+                }
             }
             Event::SessionOpened { session, request } => {
                 if let Some(head) = context.take_request(request) {
@@ -230,12 +270,28 @@ impl Handler<Server> for Tables {
                 }
             }
             Event::Withdrawn { pending, .. } => {
-                if let Some(task) = self.pending.remove(pending) {
-                    task.abort();
+                if let Some(withdrawal) = self.pending.remove(pending) {
+                    self.later.run(move || withdrawal.withdraw());
                 }
             }
             _ => {}
         }
+    }
+
+    fn take_later(&mut self) -> Later {
+        std::mem::take(&mut self.later)
+    }
+
+    fn on_stop(&mut self) {
+        // Nobody asks for what is to be done later any more, and who waits only sees the other
+        // side gone.
+        self.acks = Slots::new();
+        self.pending = Slots::new();
+    }
+
+    fn finished(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let tasks = Arc::clone(&self.tasks);
+        Box::pin(async move { tasks.finished().await })
     }
 }
 

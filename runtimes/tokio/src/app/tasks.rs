@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use tokio::{runtime::Handle, sync::Notify, task::AbortHandle};
+use tokio::{runtime::Handle, sync::Notify};
 
 /// Counts tasks, so that a shutdown can wait for them.
 #[derive(Debug, Default)]
@@ -15,18 +15,10 @@ pub(crate) struct Tasks {
 }
 
 impl Tasks {
-    /// Spawns a task and counts it until it ends, however it does.
-    pub(crate) fn spawn(
-        self: &Arc<Self>,
-        runtime: &Handle,
-        task: impl Future<Output = ()> + Send + 'static,
-    ) -> AbortHandle {
-        let running = Running::new(Arc::clone(self));
-        let task = runtime.spawn(async move {
-            let _running = running;
-            task.await;
-        });
-        task.abort_handle()
+    /// Counts a task that is about to be spawned, until it ends, however it does.
+    pub(crate) fn begin(self: &Arc<Self>) -> Running {
+        self.running.fetch_add(1, Ordering::Relaxed);
+        Running(Arc::clone(self))
     }
 
     /// Waits until no task runs.
@@ -41,13 +33,17 @@ impl Tasks {
     }
 }
 
-/// One task that runs.
-struct Running(Arc<Tasks>);
+/// One task that counts.
+#[must_use]
+pub(crate) struct Running(Arc<Tasks>);
 
 impl Running {
-    fn new(tasks: Arc<Tasks>) -> Self {
-        tasks.running.fetch_add(1, Ordering::Relaxed);
-        Self(tasks)
+    /// Spawns the task. A runtime that goes down drops it at once.
+    pub(crate) fn spawn(self, runtime: &Handle, task: impl Future<Output = ()> + Send + 'static) {
+        runtime.spawn(async move {
+            let _running = self;
+            task.await;
+        });
     }
 }
 

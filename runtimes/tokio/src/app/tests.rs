@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
 
-use super::{Ack, Args, Connecting, Io, IoService, Socket};
+use super::{Ack, AckError, Args, Connecting, Io, IoService, Socket};
 
 /// A client that polls, without any network.
 struct Client {
@@ -120,4 +120,38 @@ async fn a_server_that_nobody_uses_is_dropped_with_its_handlers() {
     while handlers.upgrade().is_some() {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn a_server_that_panicked_lets_go_of_everybody_who_waits() {
+    let io = Io::new();
+    let client = Client::open(&io).await;
+    client.post("40").await;
+    client.poll().await;
+    let sockets = io.sockets();
+    let one = sockets[0].emit_with_ack("question", ()).into_future();
+    let many = io.everyone().emit_with_ack("question", ()).into_future();
+
+    let bug = || io.link.with(|_, _, _| panic!("a bug of the server"));
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(bug)).unwrap_err();
+
+    assert_eq!(one.await.unwrap_err(), AckError::Disconnected);
+    assert!(many.await.unwrap().answers.is_empty());
+    // There is nothing left to wait for.
+    io.shutdown(Duration::from_secs(10)).await;
+}
+
+#[tokio::test]
+async fn what_a_client_sent_along_does_not_keep_what_came_with_it() {
+    let io = Io::new();
+    let client = Client::open(&io).await;
+    let body = r#"40{"token":"secret"}"#;
+    client.post(body).await;
+    client.poll().await;
+
+    let sockets = io.sockets();
+    let auth = sockets[0].handshake().auth_data().json();
+
+    assert_eq!(auth, r#"{"token":"secret"}"#);
+    assert!(!body.as_bytes().as_ptr_range().contains(&auth.as_ptr()));
 }

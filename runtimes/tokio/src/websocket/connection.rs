@@ -23,6 +23,9 @@ use crate::{
 /// How many messages are read before what they caused is written.
 const MAX_READ: usize = 32;
 
+/// How many bytes of messages are read before they are reported.
+const MAX_READ_BYTES: usize = 1 << 20;
+
 /// How often a connection that never waits reads and writes before others get their turn.
 const MAX_ROUNDS: usize = 16;
 
@@ -94,8 +97,9 @@ impl<'a, M: Drivable, H: Handler<M>> Connection<'a, M, H> {
     /// Reads and reports messages. Pending if no more are there.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
         let mut messages = Vec::new();
+        let mut bytes = 0;
         let end = loop {
-            if messages.len() == MAX_READ {
+            if messages.len() == MAX_READ || bytes >= MAX_READ_BYTES {
                 break Poll::Ready(Ok(()));
             }
             if self.pongs >= MAX_PONGS {
@@ -107,11 +111,14 @@ impl<'a, M: Drivable, H: Handler<M>> Connection<'a, M, H> {
                     let code = message.as_close().map_or(NO_CODE, |(code, _)| code.into());
                     break Poll::Ready(Err(Lost::Closed { code }));
                 }
-                Poll::Ready(Some(Ok(message))) => match self.inbound(message) {
-                    Ok(Some(message)) => messages.push(self.transport.decode(message)),
-                    Ok(None) => {}
-                    Err(lost) => break Poll::Ready(Err(lost)),
-                },
+                Poll::Ready(Some(Ok(message))) => {
+                    bytes += message.as_payload().len();
+                    match self.inbound(message) {
+                        Ok(Some(message)) => messages.push(self.transport.decode(message)),
+                        Ok(None) => {}
+                        Err(lost) => break Poll::Ready(Err(lost)),
+                    }
+                }
                 Poll::Ready(Some(Err(error))) => break Poll::Ready(Err(lost(&error))),
                 Poll::Ready(None) => break Poll::Ready(Err(CUT)),
             }
@@ -173,7 +180,8 @@ impl<'a, M: Drivable, H: Handler<M>> Connection<'a, M, H> {
             let had_to_wait = mem::take(&mut self.pongs) >= MAX_PONGS;
             if mem::take(&mut self.is_unreported) {
                 self.transport.sent();
-            } else if had_to_wait {
+            }
+            if had_to_wait {
                 cx.waker().wake_by_ref();
             }
         }

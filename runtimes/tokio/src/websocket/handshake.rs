@@ -1,7 +1,7 @@
 //! The HTTP side of a WebSocket: what asks for one, and what answers (RFC 6455, 4.2).
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
 use socketio_proto::edge::HeaderList;
 use thiserror::Error;
 
@@ -10,9 +10,10 @@ use crate::body::Body;
 /// Whether a request asks to become a WebSocket.
 ///
 /// A request that asks to become something else, such as HTTP/2, is an ordinary request: it may be
-/// answered without (RFC 9110, 7.8).
-pub(crate) fn is_wanted(headers: &HeaderMap) -> bool {
-    has_token(headers, &header::CONNECTION, "upgrade")
+/// answered without (RFC 9110, 7.8). So is one in HTTP/1.0, where `Upgrade` has to be ignored.
+pub(crate) fn is_wanted(version: Version, headers: &HeaderMap) -> bool {
+    version == Version::HTTP_11
+        && has_token(headers, &header::CONNECTION, "upgrade")
         && has_token(headers, &header::UPGRADE, "websocket")
 }
 
@@ -126,7 +127,13 @@ mod tests {
             ("websocket", "keep-alive", false),
         ] {
             let headers = headers(&[("upgrade", upgrade), ("connection", connection)]);
-            assert_eq!(is_wanted(&headers), wanted, "{upgrade} {connection}");
+            let is_wanted = |version| is_wanted(version, &headers);
+            assert_eq!(
+                is_wanted(Version::HTTP_11),
+                wanted,
+                "{upgrade} {connection}"
+            );
+            assert!(!is_wanted(Version::HTTP_10));
         }
     }
 

@@ -13,7 +13,10 @@ use http::HeaderMap;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use socketio_proto::edge::Lost;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
 use tokio_websockets::{CloseCode, Config, Limits, Message, ServerBuilder, WebSocketStream};
 
 use self::connection::{Connection, Ending};
@@ -25,12 +28,20 @@ use crate::{
     transport::Transport,
 };
 
-/// How long writing the rest, and the peer's answer to a close frame, may take.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long writing the rest may take: about as long as a session lives whose client does not
+/// answer.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(45);
 
-/// How many bytes of a peer that was closed are read and dropped, so that what was written to it
-/// is not lost to a reset.
-const MAX_DISCARD: u64 = 4 << 20;
+/// How long the peer's answer to a close frame may take once everything was written, as in the
+/// reference (`ws`). Much of it may be in the kernel's buffers still, on its way to a slow peer.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How many bytes of a peer that was closed are read and dropped, before its close frame and
+/// after, so that what was written to it is not lost to a reset.
+const MAX_DISCARD: usize = 4 << 20;
+
+/// What a discarded message costs beside its payload, about: a ping is answered.
+const MESSAGE_OVERHEAD: usize = 64;
 
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
@@ -92,7 +103,7 @@ async fn run<M: Drivable, H: Handler<M>>(
 async fn end(socket: Socket, farewell: Message, mailbox: &Mailbox) {
     let aborted = poll_fn(|cx| mailbox.poll_aborted(cx));
     tokio::select! {
-        _ = tokio::time::timeout(CLOSE_TIMEOUT, say_goodbye(socket, farewell)) => {}
+        () = say_goodbye(socket, farewell) => {}
         () = aborted => {}
     }
 }
@@ -102,16 +113,23 @@ async fn say_goodbye(mut socket: Socket, farewell: Message) {
     // Refused if the WebSocket crate has sent a close frame of its own, as an answer to the
     // peer's or because the peer broke the protocol.
     _ = Pin::new(&mut socket).start_send(farewell);
-    if poll_fn(|cx| Pin::new(&mut socket).poll_flush(cx))
-        .await
-        .is_err()
-    {
-        return;
+    let flush = poll_fn(|cx| Pin::new(&mut socket).poll_flush(cx));
+    if let Ok(Ok(())) = timeout(FLUSH_TIMEOUT, flush).await {
+        _ = timeout(CLOSE_TIMEOUT, wait_for_peer(socket)).await;
     }
-    while let Some(Ok(_)) = poll_fn(|cx| Pin::new(&mut socket).poll_next(cx)).await {}
+}
+
+/// Waits for the peer's close frame, then for the end of its connection.
+async fn wait_for_peer(mut socket: Socket) {
+    let mut discarded = 0;
+    while discarded < MAX_DISCARD
+        && let Some(Ok(message)) = poll_fn(|cx| Pin::new(&mut socket).poll_next(cx)).await
+    {
+        discarded += MESSAGE_OVERHEAD + message.as_payload().len();
+    }
     let mut io = socket.into_inner();
     if io.shutdown().await.is_ok() {
         // Closing with unread bytes would reset the connection and lose what was just written.
-        _ = tokio::io::copy(&mut io.take(MAX_DISCARD), &mut tokio::io::sink()).await;
+        _ = tokio::io::copy(&mut io.take(MAX_DISCARD as u64), &mut tokio::io::sink()).await;
     }
 }
