@@ -154,6 +154,10 @@ impl<K: Key, T> Table<K, T> {
     /// Lets freed indices rest until the caller has taken `queued` outputs. To be called when all
     /// that an input causes is queued.
     pub(crate) fn rest(&mut self, queued: Mark) {
+        // After most inputs there is nothing: this is asked after each.
+        if self.freed.is_empty() {
+            return;
+        }
         let freed = self.freed.drain(..);
         self.resting.extend(freed.map(|index| (queued, index)));
     }
