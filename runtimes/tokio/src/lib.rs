@@ -63,3 +63,8 @@ pub use self::{
     serve::{Drain, Serve, serve},
     service::{Or, OrFuture, ResponseFuture, Service},
 };
+
+/// Its example is compiled with the other tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
