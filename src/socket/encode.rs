@@ -35,8 +35,9 @@ const RESERVED: [&str; 6] = [
     "removeListener",
 ];
 
-/// Whether endpoints use an event's name for themselves.
-pub(crate) fn is_reserved(name: &str) -> bool {
+/// Whether endpoints use an event's name for themselves: no peer can emit it, and neither can we
+/// (Socket.IO reference, section 1.4).
+pub fn is_reserved(name: &str) -> bool {
     RESERVED.contains(&name)
 }
 

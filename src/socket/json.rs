@@ -430,7 +430,7 @@ impl Key {
     clippy::float_cmp,
     reason = "a number that the cast changes is no index"
 )]
-fn index(value: &str) -> Option<usize> {
+pub(super) fn index(value: &str) -> Option<usize> {
     value.parse().ok().or_else(|| {
         let number: f64 = value.parse().ok()?;
         let index = number as u32;

@@ -19,7 +19,7 @@ pub use self::{
     args::{Args, ArgsError, Binary, Data},
     config::{Config, ConfigBuilder, NamespaceError},
     decode::{DecodeError, Fragment, Json, Limits, PacketKind, Received},
-    encode::Packet,
+    encode::{Packet, is_reserved},
     event::{
         AckKey, AckOutcome, Connecting, DisconnectReason, EmitError, Event, NamespaceKey, Options,
         PendingKey, ReplyToken, Sent, SocketId, SocketKey, Stale, To, Violation, Wait, Withdrawal,

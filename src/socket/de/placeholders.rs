@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{Error, reader::Reader};
+use crate::socket::json::index;
 
 /// The placeholders of a text: where each begins and which attachment it stands for.
 ///
@@ -78,21 +79,6 @@ impl Open {
     fn placeholder(&self) -> Option<(usize, usize)> {
         self.marked.then_some((self.start, self.index?))
     }
-}
-
-/// The attachment that a number names: any way of writing a whole number will do.
-fn index(number: &str) -> Option<usize> {
-    number.parse().ok().or_else(|| {
-        let number: f64 = number.parse().ok()?;
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            clippy::float_cmp,
-            reason = "a number that does not survive it is refused"
-        )]
-        let index = Some(number as u32).filter(|&index| f64::from(index) == number);
-        index.map(|index| index as usize)
-    })
 }
 
 #[cfg(test)]

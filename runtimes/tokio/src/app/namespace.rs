@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytestring::ByteString;
-use socketio_proto::socket::{DisconnectReason, NamespaceKey, Sent};
+use socketio_proto::socket::{DisconnectReason, NamespaceKey, Sent, is_reserved};
 
 use super::{
     Arguments, Broadcast, BroadcastWithAck, Connecting, EmitError, EventHandler, HandlerError,
@@ -17,16 +17,6 @@ use super::{
     packet::Flags,
     setup::{OnEvent, Setup},
 };
-
-/// Names that endpoints use for themselves; a client cannot emit them.
-const RESERVED: [&str; 6] = [
-    "connect",
-    "connect_error",
-    "disconnect",
-    "disconnecting",
-    "newListener",
-    "removeListener",
-];
 
 /// A namespace of a server.
 ///
@@ -300,8 +290,7 @@ impl Namespace {
     }
 
     fn set(self, event: &str, handler: OnEvent) -> Self {
-        let is_reserved = RESERVED.contains(&event);
-        assert!(!is_reserved, "clients cannot emit {event:?}");
+        assert!(!is_reserved(event), "clients cannot emit {event:?}");
         self.change(|setup| drop(setup.on_event.insert(event.into(), handler)))
     }
 
