@@ -84,6 +84,30 @@ pub enum DecodeError {
     UnknownType(char),
 }
 
+impl DecodeError {
+    /// The rule that is broken, by the name that it has in the project's test vectors: for
+    /// statistics and logs.
+    pub const fn rule(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::InvalidBase64 { .. } => "invalid-base64",
+            Self::NotUtf8 { .. } => "not-utf8",
+            Self::TooManyPackets { .. } => "too-many-packets",
+            Self::UnknownType(_) => "unknown-type",
+        }
+    }
+
+    /// The byte at which the rule is broken, counted in the packet, for
+    /// [`NotUtf8`](Self::NotUtf8) in the body; `None` if it is not about a place.
+    pub const fn offset(&self) -> Option<usize> {
+        match *self {
+            Self::Empty | Self::UnknownType(_) => Some(0),
+            Self::InvalidBase64 { offset } | Self::NotUtf8 { offset } => Some(offset),
+            Self::TooManyPackets { .. } => None,
+        }
+    }
+}
+
 impl Packet {
     /// Decodes one message of a WebSocket; its buffer is shared, not copied, except that base64 is
     /// decoded into a new one.

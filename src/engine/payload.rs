@@ -10,6 +10,7 @@ use core::{iter::FusedIterator, mem};
 use base64::Engine as _;
 use bytes::Bytes;
 use bytestring::ByteString;
+use thiserror::Error;
 
 use super::packet::{BASE64, DecodeError, Packet};
 use crate::edge::{Frame, FrameKind};
@@ -44,10 +45,55 @@ pub fn decode(
     }
 }
 
-/// Encodes frames in their WebSocket form as one body.
+/// Packets cannot be a polling body.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// A body holds one packet at least.
+    #[error("a body without packets")]
+    Empty,
+    /// A text holds the separator: the receiver would read two packets.
+    #[error("packet {packet} holds the separator, U+001E")]
+    Separator {
+        /// Which packet, counted from 0.
+        packet: usize,
+    },
+}
+
+/// Encodes packets as one body: for those who use the codec without a machine, which does it
+/// itself.
+///
+/// # Errors
+///
+/// When there is no packet, and when the text of one holds the separator.
+pub fn encode(packets: impl IntoIterator<Item = Packet>) -> Result<Bytes, EncodeError> {
+    let frames: Vec<Frame> = packets.into_iter().map(frame).collect();
+    if frames.is_empty() {
+        return Err(EncodeError::Empty);
+    }
+    let is_split = |frame: &Frame| {
+        frame.kind == FrameKind::Text && memchr::memchr(SEPARATOR, &frame.payload).is_some()
+    };
+    match frames.iter().position(is_split) {
+        Some(packet) => Err(EncodeError::Separator { packet }),
+        None => Ok(join(&frames)),
+    }
+}
+
+fn frame(packet: Packet) -> Frame {
+    let (kind, payload) = packet.encode();
+    Frame {
+        kind,
+        payload,
+        compress: false,
+        shared: None,
+    }
+}
+
+/// Joins frames in their WebSocket form to one body.
 ///
 /// A single text is shared. Everything else is written into one buffer of its exact size.
-pub(crate) fn encode(frames: &[Frame]) -> Bytes {
+pub(crate) fn join(frames: &[Frame]) -> Bytes {
     if let [frame] = frames
         && frame.kind == FrameKind::Text
     {
@@ -165,16 +211,6 @@ mod tests {
         Packet::Message(Message::Binary(Bytes::from_static(bytes)))
     }
 
-    fn frame(packet: Packet) -> Frame {
-        let (kind, payload) = packet.encode();
-        Frame {
-            kind,
-            payload,
-            compress: false,
-            shared: None,
-        }
-    }
-
     fn decode_all(body: &'static [u8]) -> Vec<Result<Packet, DecodeError>> {
         decode(Bytes::from_static(body), 65_536).collect()
     }
@@ -221,7 +257,7 @@ mod tests {
     fn packets_and_bodies_translate_into_each_other() {
         for (packets, body) in table() {
             let frames: Vec<_> = packets.iter().cloned().map(frame).collect();
-            assert_eq!(encode(&frames), body);
+            assert_eq!(join(&frames), body);
             let decoded: Result<Vec<_>, _> = decode_all(body.as_bytes()).into_iter().collect();
             assert_eq!(decoded, Ok(packets));
         }
@@ -233,16 +269,26 @@ mod tests {
             let bytes = Bytes::from(vec![0xff; size]);
             let frame = frame(Packet::Message(Message::Binary(bytes)));
             let len = encoded_len(&frame);
-            assert_eq!(encode(&[frame]).len(), len);
+            assert_eq!(join(&[frame]).len(), len);
         }
         assert_eq!(encoded_len(&frame(text("é"))), 3);
-        assert!(encode(&[]).is_empty());
+        assert!(join(&[]).is_empty());
+    }
+
+    #[test]
+    fn packets_that_make_no_body_are_refused() {
+        assert_eq!(encode([]), Err(EncodeError::Empty));
+        let packets = [binary(b"\x1e"), text("a"), text("a\x1e4b"), text("\x1e")];
+        let refused = EncodeError::Separator { packet: 2 };
+        assert_eq!(encode(packets), Err(refused));
+        let body = encode([binary(b"\x1e"), text("a")]);
+        assert_eq!(body, Ok(Bytes::from_static(b"bHg==\x1e4a")));
     }
 
     #[test]
     fn a_single_text_is_shared() {
         let frames = [frame(text("hello"))];
-        assert_eq!(encode(&frames).as_ptr(), frames[0].payload.as_ptr());
+        assert_eq!(join(&frames).as_ptr(), frames[0].payload.as_ptr());
     }
 
     #[test]

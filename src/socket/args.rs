@@ -29,7 +29,11 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    fn of(self, text: &str) -> &str {
+    pub(crate) fn is_empty(self) -> bool {
+        self.start >= self.end
+    }
+
+    pub(crate) fn of(self, text: &str) -> &str {
         text.get(self.start as usize..self.end as usize)
             .unwrap_or_default()
     }
@@ -121,6 +125,13 @@ impl Args {
             arguments,
             extra,
         }
+    }
+
+    /// No arguments: what a packet without a payload has.
+    pub(crate) fn none(attachments: Option<Arc<[Bytes]>>) -> Self {
+        let array = Span { start: 0, end: 2 };
+        let text = ByteString::from_static("[]");
+        Self::new(text, array, Name::None, attachments)
     }
 
     /// The event's name; a number is its text. An answer's arguments have none: it is empty.

@@ -4,26 +4,32 @@
 //! reference, section 1.2). The JSON is written first, by the application's thread and outside of
 //! any lock; room is left before it, and the header is put there when the machine knows it.
 
-use alloc::{string::String, sync::Arc, vec::Vec};
+mod control;
+mod sealed;
+
+use alloc::{string::String, sync::Arc};
 use core::fmt;
 
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use serde::Serialize;
 
+pub(super) use self::control::{connect_answer, connect_error, disconnect};
+pub use self::{
+    control::Control,
+    sealed::{SealError, Sealed},
+};
+use self::{
+    control::spelled,
+    sealed::{HEADROOM, ROOM, prepend},
+};
 use super::{
-    args::{Args, Data},
+    args::Args,
+    decode::MAX_ACK_ID,
     ser::{EncodeError, Encoded, Encoder, List, push_quoted},
 };
 
-/// What stands in the place of the header until then: room for `451-`, a namespace of up to 17 bytes,
-/// its comma and an id of up to ten digits.
-const ROOM: &str = "                                ";
-const HEADROOM: usize = ROOM.len();
-/// Room for what most events take, an offset for recovery included.
-const BODY: usize = 96;
-
-/// Spare room of a finished text that is not worth giving back.
-const SPARE: usize = 128;
+/// Room for what most events take, an offset for recovery included: a chat message of 200 B.
+const BODY: usize = 288;
 
 /// Names that endpoints use for themselves (Socket.IO reference, section 1.4).
 const RESERVED: [&str; 6] = [
@@ -66,14 +72,6 @@ pub struct Packet {
 enum Kind {
     Event,
     Reply,
-}
-
-/// A finished packet: a text message, and a binary message for each attachment.
-#[derive(Clone, Eq, PartialEq)]
-pub(crate) struct Sealed {
-    /// The message with its Engine.IO type, valid UTF-8.
-    pub(crate) text: Bytes,
-    pub(crate) attachments: Option<Arc<[Bytes]>>,
 }
 
 impl Packet {
@@ -149,11 +147,30 @@ impl Packet {
         self.text.push(']');
     }
 
+    /// Puts the header before the arguments and gives the messages of an Engine.IO session: for
+    /// those who use the codec without a machine, which does it itself.
+    ///
+    /// The id of an event asks for an answer, the id of an answer says to which event.
+    ///
+    /// # Errors
+    ///
+    /// When the namespace or the id cannot stand in a header, and when an answer has no id.
+    pub fn seal(self, namespace: &str, id: Option<u64>) -> Result<Sealed, SealError> {
+        sealed::check_namespace(namespace)?;
+        if self.kind == Kind::Reply && id.is_none() {
+            return Err(SealError::MissingId);
+        }
+        if id.is_some_and(|id| id > MAX_ACK_ID) {
+            return Err(SealError::IdTooLarge { limit: MAX_ACK_ID });
+        }
+        Ok(self.finish(namespace, id))
+    }
+
     /// Puts the header before the arguments, in place if it fits there.
     ///
     /// The namespace is one of ours: it begins with a slash and has no comma. An answer needs an
     /// id, an event that awaits no answer has none.
-    pub(crate) fn seal(self, namespace: &str, ack: Option<u64>) -> Sealed {
+    pub(crate) fn finish(self, namespace: &str, ack: Option<u64>) -> Sealed {
         let (namespace, comma) = spelled(namespace);
         let (mut count, mut id) = (itoa::Buffer::new(), itoa::Buffer::new());
         let id = ack.map_or("", |ack| id.format(ack));
@@ -208,65 +225,6 @@ impl fmt::Debug for Packet {
     }
 }
 
-impl fmt::Debug for Sealed {
-    /// Leaves out the text and what the attachments hold.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sealed")
-            .field("len", &self.text.len())
-            .field(
-                "attachments",
-                &self.attachments.as_deref().map_or(0, <[_]>::len),
-            )
-            .finish_non_exhaustive()
-    }
-}
-
-/// The answer to a CONNECT that was accepted (Socket.IO reference, section 1.7).
-pub(crate) fn connect_answer(namespace: &str, sid: &str) -> Bytes {
-    let mut text = control("40", namespace, sid.len() + 10);
-    text.push_str("{\"sid\":");
-    push_quoted(&mut text, sid);
-    text.push('}');
-    text.into()
-}
-
-/// The answer to a CONNECT that was refused (Socket.IO reference, section 3.7).
-pub(crate) fn connect_error(namespace: &str, message: &str, data: Option<&Data>) -> Bytes {
-    let json = data.map_or("", Data::json);
-    let mut text = control("44", namespace, message.len() + json.len() + 24);
-    text.push_str("{\"message\":");
-    push_quoted(&mut text, message);
-    if data.is_some() {
-        text.push_str(",\"data\":");
-        text.push_str(json);
-    }
-    text.push('}');
-    text.into()
-}
-
-/// The end of a namespace's connection.
-pub(crate) fn disconnect(namespace: &str) -> Bytes {
-    control("41", namespace, 0).into()
-}
-
-/// The beginning of a packet, with room for more.
-fn control(kind: &str, namespace: &str, more: usize) -> String {
-    let (namespace, comma) = spelled(namespace);
-    let mut text = String::with_capacity(kind.len() + namespace.len() + comma.len() + more);
-    for piece in [kind, namespace, comma] {
-        text.push_str(piece);
-    }
-    text
-}
-
-/// A namespace and what ends it, as they stand in a header: the main one is left out.
-fn spelled(namespace: &str) -> (&str, &str) {
-    if namespace == "/" {
-        return ("", "");
-    }
-    (namespace, ",")
-}
-
 fn begin() -> Encoder {
     let mut text = String::with_capacity(HEADROOM + BODY);
     text.push_str(ROOM);
@@ -279,31 +237,6 @@ fn begin_event(name: &str) -> Result<Encoder, EncodeError> {
         return Err(EncodeError::ReservedName);
     }
     Ok(begin().with_name(name))
-}
-
-/// Writes the header into the headroom. A header that is too long for it costs a copy.
-fn prepend(header: &[&str], mut text: Vec<u8>) -> Bytes {
-    let length = header.iter().map(|piece| piece.len()).sum();
-    let start = HEADROOM.checked_sub(length);
-    let room = start.and_then(|start| Some((start, text.get_mut(start..HEADROOM)?)));
-    let Some((start, room)) = room else {
-        let body = text.get(HEADROOM..).unwrap_or_default();
-        let mut whole = Vec::with_capacity(length + body.len());
-        whole.extend(header.iter().flat_map(|piece| piece.bytes()));
-        whole.extend_from_slice(body);
-        return whole.into();
-    };
-    let header = header.iter().flat_map(|piece| piece.bytes());
-    for (place, byte) in room.iter_mut().zip(header) {
-        *place = byte;
-    }
-    // It may wait in a queue.
-    if text.capacity() - text.len() > SPARE {
-        text.shrink_to_fit();
-    }
-    let mut text = Bytes::from(text);
-    text.advance(start);
-    text
 }
 
 #[cfg(test)]

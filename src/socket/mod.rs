@@ -17,9 +17,10 @@ mod server;
 
 pub use self::{
     args::{Args, ArgsError, Binary, Data},
+    attachments::Assembler,
     config::{Config, ConfigBuilder, NamespaceError},
     decode::{DecodeError, Fragment, Json, Limits, PacketKind, Received},
-    encode::{Packet, is_reserved},
+    encode::{Control, Packet, SealError, Sealed, is_reserved},
     event::{
         AckKey, AckOutcome, Connecting, DisconnectReason, EmitError, Event, NamespaceKey, Options,
         PendingKey, ReplyToken, Sent, SocketId, SocketKey, Stale, To, Violation, Wait, Withdrawal,

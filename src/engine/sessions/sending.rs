@@ -144,7 +144,7 @@ impl<P: Parser> Sessions<P> {
             compress: frames.iter().any(|frame| frame.compress),
             content_type: Some("text/plain; charset=UTF-8"),
             headers: vec![],
-            body: payload::encode(frames),
+            body: payload::join(frames),
         };
         self.respond(request, carries, response, out);
     }

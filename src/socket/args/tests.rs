@@ -51,7 +51,7 @@ fn span(text: &ByteString, part: &str) -> Span {
 
 /// What a peer of ours makes of a packet.
 pub(in crate::socket) fn received(packet: Packet) -> Args {
-    let sealed = packet.seal("/", None);
+    let sealed = packet.finish("/", None);
     let text = core::str::from_utf8(&sealed.text).unwrap();
     let json = &text[text.find('[').unwrap()..];
     let attachments = sealed.attachments.as_deref().unwrap_or_default();

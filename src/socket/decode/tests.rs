@@ -1,6 +1,9 @@
 use alloc::{format, string::ToString, vec, vec::Vec};
 
+use bytestring::ByteString;
+
 use super::*;
+use crate::socket::Data;
 
 fn decode_text(text: &str, limits: &Limits) -> Result<Received, DecodeError> {
     match decode(Message::Text(text.into()), limits)? {
@@ -63,19 +66,38 @@ fn a_header_that_breaks_a_rule_names_it() {
         ("7", DecodeError::UnknownType('7')),
         ("/admin,", DecodeError::UnknownType('/')),
         ("٣", DecodeError::UnknownType('٣')),
-        ("5", DecodeError::IllegalAttachmentCount),
-        ("51", DecodeError::IllegalAttachmentCount),
-        ("5-[\"a\"]", DecodeError::IllegalAttachmentCount),
-        ("501-[\"a\"]", DecodeError::IllegalAttachmentCount),
-        ("500-[\"a\"]", DecodeError::IllegalAttachmentCount),
-        ("5+1-[\"a\"]", DecodeError::IllegalAttachmentCount),
-        ("51.0-[\"a\"]", DecodeError::IllegalAttachmentCount),
-        ("5١-[\"a\"]", DecodeError::IllegalAttachmentCount),
+        ("5", DecodeError::IllegalAttachmentCount { offset: 1 }),
+        ("51", DecodeError::IllegalAttachmentCount { offset: 2 }),
+        (
+            "5-[\"a\"]",
+            DecodeError::IllegalAttachmentCount { offset: 1 },
+        ),
+        (
+            "501-[\"a\"]",
+            DecodeError::IllegalAttachmentCount { offset: 2 },
+        ),
+        (
+            "500-[\"a\"]",
+            DecodeError::IllegalAttachmentCount { offset: 2 },
+        ),
+        (
+            "5+1-[\"a\"]",
+            DecodeError::IllegalAttachmentCount { offset: 1 },
+        ),
+        (
+            "51.0-[\"a\"]",
+            DecodeError::IllegalAttachmentCount { offset: 2 },
+        ),
+        (
+            "5١-[\"a\"]",
+            DecodeError::IllegalAttachmentCount { offset: 1 },
+        ),
         (
             "511-[\"a\"]",
             DecodeError::TooManyAttachments {
                 announced: 11,
                 limit: 10,
+                offset: 1,
             },
         ),
         (
@@ -83,6 +105,7 @@ fn a_header_that_breaks_a_rule_names_it() {
             DecodeError::TooManyAttachments {
                 announced: usize::MAX,
                 limit: 10,
+                offset: 1,
             },
         ),
         (
@@ -115,29 +138,87 @@ fn a_payload_that_breaks_a_rule_names_it() {
     use PacketKind::{Ack, Connect, ConnectError, Disconnect, Event};
 
     for (text, expected) in [
-        ("0[]", DecodeError::IllegalPayload(Connect)),
-        ("0\"x\"", DecodeError::IllegalPayload(Connect)),
-        ("0null", DecodeError::IllegalPayload(Connect)),
-        ("1{}", DecodeError::IllegalPayload(Disconnect)),
-        ("1x", DecodeError::IllegalPayload(Disconnect)),
-        ("2{}", DecodeError::IllegalPayload(Event)),
-        ("2\"a\"", DecodeError::IllegalPayload(Event)),
-        ("31{}", DecodeError::IllegalPayload(Ack)),
-        ("31null", DecodeError::IllegalPayload(Ack)),
-        ("4[]", DecodeError::IllegalPayload(ConnectError)),
-        ("4true", DecodeError::IllegalPayload(ConnectError)),
-        ("2", DecodeError::MissingPayload),
-        ("212", DecodeError::MissingPayload),
-        ("2/a[\"b\"]", DecodeError::MissingPayload),
-        ("51-", DecodeError::MissingPayload),
-        ("2[]", DecodeError::IllegalEventName),
-        ("2[ ]", DecodeError::IllegalEventName),
-        ("2[true]", DecodeError::IllegalEventName),
-        ("2[null]", DecodeError::IllegalEventName),
-        ("2[[\"a\"]]", DecodeError::IllegalEventName),
-        ("2[{}]", DecodeError::IllegalEventName),
-        ("2[\"disconnecting\"]", DecodeError::ReservedEventName),
-        ("2[\"c\\u006fnnect\"]", DecodeError::ReservedEventName),
+        (
+            "0[]",
+            DecodeError::IllegalPayload {
+                kind: Connect,
+                offset: 1,
+            },
+        ),
+        (
+            "0\"x\"",
+            DecodeError::IllegalPayload {
+                kind: Connect,
+                offset: 1,
+            },
+        ),
+        (
+            "0null",
+            DecodeError::IllegalPayload {
+                kind: Connect,
+                offset: 1,
+            },
+        ),
+        (
+            "1{}",
+            DecodeError::IllegalPayload {
+                kind: Disconnect,
+                offset: 1,
+            },
+        ),
+        (
+            "1x",
+            DecodeError::IllegalPayload {
+                kind: Disconnect,
+                offset: 1,
+            },
+        ),
+        (
+            "2{}",
+            DecodeError::IllegalPayload {
+                kind: Event,
+                offset: 1,
+            },
+        ),
+        (
+            "2\"a\"",
+            DecodeError::IllegalPayload {
+                kind: Event,
+                offset: 1,
+            },
+        ),
+        (
+            "31{}",
+            DecodeError::IllegalPayload {
+                kind: Ack,
+                offset: 2,
+            },
+        ),
+        (
+            "31null",
+            DecodeError::IllegalPayload {
+                kind: Ack,
+                offset: 2,
+            },
+        ),
+        (
+            "4[]",
+            DecodeError::IllegalPayload {
+                kind: ConnectError,
+                offset: 1,
+            },
+        ),
+        (
+            "4true",
+            DecodeError::IllegalPayload {
+                kind: ConnectError,
+                offset: 1,
+            },
+        ),
+        ("2", DecodeError::MissingPayload { offset: 1 }),
+        ("212", DecodeError::MissingPayload { offset: 3 }),
+        ("2/a[\"b\"]", DecodeError::MissingPayload { offset: 8 }),
+        ("51-", DecodeError::MissingPayload { offset: 3 }),
         ("0,", DecodeError::InvalidJson { offset: 1 }),
         ("0/a?b=1,2,", DecodeError::InvalidJson { offset: 9 }),
         ("2 [\"a\"]", DecodeError::InvalidJson { offset: 1 }),
@@ -151,6 +232,28 @@ fn a_payload_that_breaks_a_rule_names_it() {
                 attachments: 2,
                 offset: 35,
             },
+        ),
+    ] {
+        assert_eq!(error(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn an_event_without_a_legal_name_is_refused() {
+    for (text, expected) in [
+        ("2[]", DecodeError::IllegalEventName { offset: 2 }),
+        ("2[ ]", DecodeError::IllegalEventName { offset: 3 }),
+        ("2[true]", DecodeError::IllegalEventName { offset: 2 }),
+        ("2[null]", DecodeError::IllegalEventName { offset: 2 }),
+        ("2[[\"a\"]]", DecodeError::IllegalEventName { offset: 2 }),
+        ("2[{}]", DecodeError::IllegalEventName { offset: 2 }),
+        (
+            "2[\"disconnecting\"]",
+            DecodeError::ReservedEventName { offset: 2 },
+        ),
+        (
+            "2[\"c\\u006fnnect\"]",
+            DecodeError::ReservedEventName { offset: 2 },
         ),
     ] {
         assert_eq!(error(text), expected, "{text}");
@@ -173,6 +276,7 @@ fn a_limit_is_exact() {
             DecodeError::TooManyAttachments {
                 announced: 3,
                 limit: 2,
+                offset: 1,
             },
         ),
         (
@@ -182,7 +286,14 @@ fn a_limit_is_exact() {
                 offset: 6,
             },
         ),
-        ("0/éabc", DecodeError::NamespaceTooLong { len: 6, limit: 5 }),
+        (
+            "0/éabc",
+            DecodeError::NamespaceTooLong {
+                len: 6,
+                limit: 5,
+                offset: 1,
+            },
+        ),
     ] {
         assert_eq!(decode_text(text, &limits), Err(expected), "{text}");
     }
@@ -193,7 +304,9 @@ fn copies_of_one_attachment_are_limited() {
     const PLACEHOLDER: &str = r#"{"_placeholder":true,"num":0}"#;
     let packet = |count| format!("51-[\"a\",{}]", vec![PLACEHOLDER; count].join(","));
 
-    let args = received(&packet(16)).into_args(Some([Bytes::from(vec![7; 100])].into()));
+    let mut whole = received(&packet(16));
+    whole.attach([Bytes::from(vec![7; 100])].into());
+    let args = whole.into_args();
     let copies: Vec<Vec<u8>> = args.parse().unwrap();
     assert_eq!(copies.concat().len(), 1_600);
 
@@ -225,7 +338,7 @@ fn a_lifted_depth_still_fits_a_stack() {
     assert_eq!(decode_text(&deep(limit + 1), &limits), Err(expected));
     assert_eq!(decode_text(&deep(200_000), &limits), Err(expected));
 
-    let args = decode_text(&deep(limit), &limits).unwrap().into_args(None);
+    let args = decode_text(&deep(limit), &limits).unwrap().into_args();
     let decode = move || {
         assert!(args.parse::<(serde_json::Value,)>().is_ok());
         assert!(args.parse::<(Untagged,)>().is_ok());
@@ -252,7 +365,7 @@ fn a_name_is_a_string_or_the_text_of_a_number() {
         ("2/a,7[\"Connect\"]", "Connect"),
         ("51-[\"a\"]", "a"),
     ] {
-        assert_eq!(received(text).into_args(None).name(), name, "{text}");
+        assert_eq!(received(text).into_args().name(), name, "{text}");
     }
 }
 
@@ -267,12 +380,12 @@ fn arguments_are_what_follows_the_name_and_share_the_text() {
         // What has no arguments.
         ("0{}", ""),
     ] {
-        assert_eq!(received(text).into_args(None).json(), json, "{text}");
+        assert_eq!(received(text).into_args().json(), json, "{text}");
     }
     let text = ByteString::from("2[\"a\",\"b\"]");
     let start = text.as_bytes().as_ptr();
     let packet = Received::decode(text, &Limits::default()).unwrap();
-    let args = packet.into_args(None);
+    let args = packet.into_args();
     assert_eq!(args.json().as_ptr(), start.wrapping_add(6));
 }
 
@@ -313,7 +426,7 @@ fn every_prefix_of_a_packet_is_read_or_refused() {
     ] {
         for (end, _) in text.char_indices() {
             if let Ok(packet) = decode_text(&text[..end], &Limits::default()) {
-                let _ = (packet.clone().into_args(None), packet.into_data());
+                let _ = (packet.clone().into_args(), packet.into_data());
             }
         }
     }
@@ -329,6 +442,12 @@ fn a_payload_is_not_printed() {
     let attachment = Json::default().parse(Message::Binary(Bytes::from_static(b"secret")));
     assert_eq!(format!("{attachment:?}"), "Ok(Attachment(6 B))");
 
-    let error = DecodeError::IllegalPayload(PacketKind::ConnectError);
-    assert_eq!(error.to_string(), "illegal payload of CONNECT_ERROR");
+    let error = DecodeError::IllegalPayload {
+        kind: PacketKind::ConnectError,
+        offset: 1,
+    };
+    assert_eq!(
+        error.to_string(),
+        "illegal payload of CONNECT_ERROR at byte 1"
+    );
 }

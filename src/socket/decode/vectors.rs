@@ -10,7 +10,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::socket::attachments::Assembly;
+use crate::socket::{Args, attachments::Assembler};
 
 const VECTORS: &str = include_str!("../../../tests/data/socketio-parser-cases.json");
 
@@ -211,38 +211,21 @@ fn replay(frames: &Value) -> Outcome {
         errors: Vec::new(),
         pending: false,
     };
-    let mut assembly = None;
+    let mut assembler = Assembler::new();
     for (i, frame) in frames.as_array().unwrap().iter().enumerate() {
-        match take(&mut assembly, message(frame)) {
+        match take(&mut assembler, message(frame)) {
             Ok(packet) => outcome.packets.extend(packet),
             Err(error) => outcome.errors.push((i, reference_text(error))),
         }
     }
     // The rows say so only where nothing else happened.
-    outcome.pending = assembly.is_some() && outcome.errors.is_empty();
+    outcome.pending = assembler.is_waiting() && outcome.errors.is_empty();
     outcome
 }
 
-fn take(assembly: &mut Option<Assembly>, message: Message) -> Result<Option<Value>, DecodeError> {
-    let is_text = matches!(message, Message::Text(_));
-    if is_text && assembly.is_some() {
-        return Err(DecodeError::TextWhileAssembling);
-    }
-    match decode(message, &Limits::default())? {
-        Fragment::Attachment(bytes) => {
-            let pending = assembly.as_mut().ok_or(DecodeError::BinaryWhileIdle)?;
-            let complete = pending.push(bytes);
-            Ok(complete.map(|(packet, attachments)| {
-                *assembly = None;
-                describe(packet, Some(attachments))
-            }))
-        }
-        Fragment::Packet(packet) if packet.attachments() > 0 => {
-            *assembly = Some(Assembly::new(packet));
-            Ok(None)
-        }
-        Fragment::Packet(packet) => Ok(Some(describe(packet, None))),
-    }
+fn take(assembler: &mut Assembler, message: Message) -> Result<Option<Value>, DecodeError> {
+    let fragment = decode(message, &Limits::default())?;
+    Ok(assembler.push(fragment)?.map(describe))
 }
 
 fn message(frame: &Value) -> Message {
@@ -256,7 +239,7 @@ fn message(frame: &Value) -> Message {
 }
 
 /// A packet in the words of the rows.
-fn describe(packet: Received, attachments: Option<Arc<[Bytes]>>) -> Value {
+fn describe(packet: Received) -> Value {
     let mut described = json!({
         "type": packet.kind() as u8,
         "nsp": packet.namespace(),
@@ -266,10 +249,8 @@ fn describe(packet: Received, attachments: Option<Arc<[Bytes]>>) -> Value {
     }
     let kind = packet.kind();
     let data = match kind {
-        _ if packet.payload.is_none() => None,
-        PacketKind::Event | PacketKind::Ack => {
-            Some(describe_args(&packet.into_args(attachments), kind))
-        }
+        _ if packet.has_no_payload() => None,
+        PacketKind::Event | PacketKind::Ack => Some(describe_args(&packet.into_args(), kind)),
         _ => packet.into_data().map(|data| data.parse().unwrap()),
     };
     if let Some(data) = data {
@@ -359,7 +340,7 @@ fn reference_text(error: DecodeError) -> String {
     let text = match error {
         DecodeError::BinaryWhileIdle => "got binary data when not reconstructing a packet",
         DecodeError::IllegalAttachment { .. } => "illegal attachments",
-        DecodeError::IllegalAttachmentCount => "Illegal attachments",
+        DecodeError::IllegalAttachmentCount { .. } => "Illegal attachments",
         DecodeError::TextWhileAssembling => "got plaintext data when reconstructing a packet",
         DecodeError::TooManyAttachments { .. } => "too many attachments",
         DecodeError::UnknownType(digit) if digit.is_ascii_digit() => {

@@ -11,14 +11,14 @@ use proptest::prelude::*;
 use serde::{Deserialize, Deserializer, Serializer, de};
 use serde_json::Value;
 
-use super::*;
+use super::{sealed::SPARE, *};
 use crate::socket::args::{
-    Binary,
+    Binary, Data,
     tests::{answer, event, received},
 };
 
 fn sealed(packet: Result<Packet, EncodeError>, namespace: &str, ack: Option<u64>) -> String {
-    let sealed = packet.unwrap().seal(namespace, ack);
+    let sealed = packet.unwrap().finish(namespace, ack);
     String::from_utf8(sealed.text.to_vec()).unwrap()
 }
 
@@ -73,7 +73,7 @@ fn a_clone_is_a_packet_of_its_own() {
 fn the_finished_text_has_little_spare_room() {
     let sealed = Packet::event("a", &("b".repeat(1_000),))
         .unwrap()
-        .seal("/", None);
+        .finish("/", None);
     let whole: Vec<u8> = sealed.text.into();
 
     assert!(whole.capacity() <= whole.len() + HEADROOM + SPARE);
@@ -173,7 +173,7 @@ fn attachments_share_the_buffer_on_the_way_out() {
     let binary = Binary::from(vec![1, 2, 3]);
 
     let packet = Packet::event("a", &([Some(&binary)], &binary)).unwrap();
-    let attachments = packet.seal("/", None).attachments.unwrap();
+    let attachments = packet.finish("/", None).attachments.unwrap();
 
     assert_eq!(attachments.len(), 2);
     for attachment in attachments.iter() {
@@ -277,7 +277,7 @@ fn contents_are_not_printed() {
         "Packet { kind: Event, size: 59, attachments: 1, .. }"
     );
     assert_eq!(
-        format!("{:?}", packet.seal("/", None)),
+        format!("{:?}", packet.finish("/", None)),
         "Sealed { len: 53, attachments: 1, .. }"
     );
 }
@@ -466,3 +466,51 @@ proptest! {
 }
 
 mod cases;
+
+#[test]
+fn a_packet_is_sealed_for_a_namespace_and_an_id_that_a_header_can_hold() {
+    let event = || Packet::event("a", &(1,)).unwrap();
+    let text = |sealed: Sealed| String::from_utf8(sealed.text().to_vec()).unwrap();
+    let sealed = event().seal("/admin", Some(7)).unwrap();
+    assert_eq!(text(sealed), r#"42/admin,7["a",1]"#);
+
+    for name in ["", "admin", "/a,b", "/a\n"] {
+        let refused = Err(SealError::IllegalNamespace);
+        assert_eq!(event().seal(name, None), refused, "{name}");
+        assert_eq!(Control::Disconnect.seal(name), refused, "{name}");
+    }
+    let limit = MAX_ACK_ID;
+    assert!(event().seal("/", Some(limit)).is_ok());
+    let refused = event().seal("/", Some(limit + 1));
+    assert_eq!(refused, Err(SealError::IdTooLarge { limit }));
+    let reply = Packet::reply(&()).unwrap();
+    assert_eq!(reply.seal("/", None), Err(SealError::MissingId));
+}
+
+#[test]
+fn packets_about_a_namespace_hold_data_of_their_kind() {
+    let data = |json: &str| Data::new(&serde_json::from_str::<Value>(json).unwrap()).unwrap();
+    for (control, namespace, expected) in [
+        (Control::Connect(None), "/", "40"),
+        (Control::Connect(None), "/admin", "40/admin,"),
+        (
+            Control::Connect(Some(data(r#"{"a":1}"#))),
+            "/",
+            r#"40{"a":1}"#,
+        ),
+        (Control::ConnectError(data("\"no\"")), "/a", "44/a,\"no\""),
+        (Control::ConnectError(data("{}")), "/", "44{}"),
+        (Control::Disconnect, "/admin", "41/admin,"),
+    ] {
+        let sealed = control.seal(namespace).unwrap();
+        assert_eq!(sealed.text(), expected);
+        assert!(sealed.attachments().is_empty());
+    }
+    for json in ["[]", "null", "1", "true"] {
+        let refused = Err(SealError::IllegalData);
+        assert_eq!(Control::ConnectError(data(json)).seal("/"), refused);
+        assert_eq!(Control::Connect(Some(data(json))).seal("/"), refused);
+    }
+    let text = Control::Connect(Some(data("\"a\""))).seal("/");
+    assert_eq!(text, Err(SealError::IllegalData));
+}

@@ -97,7 +97,7 @@ impl Server {
         let socket = self.sockets.get(socket).ok_or(Stale)?;
         let session = socket.session;
         let namespace = self.namespace_of(socket).ok_or(Stale)?;
-        let sealed = packet.seal(&namespace.name, Some(id));
+        let sealed = packet.finish(&namespace.name, Some(id));
         let packet = outgoing(sealed);
         let sent = self.sessions.send(session, packet, false, &mut self.out);
         self.settle();

@@ -1,11 +1,11 @@
 //! What the Socket.IO layer keeps of one Engine.IO session.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::vec::Vec;
 
 use crate::{
     edge::SessionKey,
     socket::{
-        attachments::Assembly,
+        attachments::Assembler,
         event::{NamespaceKey, PendingKey, SocketKey},
     },
     time::Instant,
@@ -17,7 +17,9 @@ pub(super) struct Connection {
     owner: Option<SessionKey>,
     // In the order of joining. A client is in few namespaces, so it is searched from the front.
     members: Vec<(NamespaceKey, Member)>,
-    pub(super) assembling: Option<Box<Assembling>>,
+    pub(super) assembler: Assembler,
+    /// Counts while the assembler waits.
+    pub(super) silence_by: Instant,
     /// When it closes for want of a namespace; none while it is in one.
     pub(super) idle_by: Option<Instant>,
 }
@@ -31,26 +33,24 @@ pub(super) enum Member {
     Pending(PendingKey),
 }
 
-/// A binary packet whose attachments are awaited.
-#[derive(Debug)]
-pub(super) struct Assembling {
-    pub(super) assembly: Assembly,
-    /// When the silence has lasted too long.
-    pub(super) by: Instant,
-}
-
 impl Connection {
     pub(super) fn new(owner: SessionKey, idle_by: Instant) -> Self {
         Self {
             owner: Some(owner),
             members: Vec::new(),
-            assembling: None,
+            assembler: Assembler::new(),
+            silence_by: idle_by,
             idle_by: Some(idle_by),
         }
     }
 
     pub(super) fn belongs_to(&self, session: SessionKey) -> bool {
         self.owner == Some(session)
+    }
+
+    /// When the silence between attachments has lasted too long; none while none is awaited.
+    pub(super) fn silence(&self) -> Option<Instant> {
+        self.assembler.is_waiting().then_some(self.silence_by)
     }
 
     /// How many namespaces it is in or waits for.
@@ -98,7 +98,7 @@ impl Connection {
 
     /// Leaves nothing behind and gives what was there, in the order of joining.
     pub(super) fn clear(&mut self) -> Vec<(NamespaceKey, Member)> {
-        self.assembling = None;
+        self.assembler = Assembler::new();
         self.idle_by = None;
         core::mem::take(&mut self.members)
     }

@@ -96,7 +96,7 @@ impl Server {
         options: Options,
     ) -> Outgoing {
         let name = self.namespaces.get(namespace).map(|it| &*it.name);
-        let mut packet = outgoing(packet.seal(name.unwrap_or("/"), ack));
+        let mut packet = outgoing(packet.finish(name.unwrap_or("/"), ack));
         packet.frame.compress = options.compress;
         if matches!(to, To::Group { .. }) {
             packet.frame.shared = self.broadcasts.next();

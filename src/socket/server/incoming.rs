@@ -1,24 +1,14 @@
 //! What clients send (Socket.IO reference, "Dispatch of decoded packets").
 
-use alloc::{boxed::Box, sync::Arc};
-
-use bytes::Bytes;
-
-use super::{
-    Server,
-    connection::{Assembling, Member},
-};
+use super::{Server, connection::Member};
 use crate::{
     edge::SessionKey,
     engine::{Parser, sessions::Delivery},
     socket::{
-        attachments::Assembly,
-        decode::{DecodeError, Fragment, Json, PacketKind, Received},
+        decode::{Fragment, Json, PacketKind, Received},
         event::{DisconnectReason, Event, ReplyToken, SocketKey, Violation},
     },
 };
-
-type Attachments = Option<Arc<[Bytes]>>;
 
 impl Server {
     /// Goes through a message or body, packet by packet.
@@ -53,70 +43,45 @@ impl Server {
         session: SessionKey,
         payload: <Json as Parser>::Payload,
     ) -> Result<(), DisconnectReason> {
-        match payload.map_err(DisconnectReason::ParseError)? {
-            Fragment::Attachment(bytes) => self.on_attachment(session, bytes),
-            Fragment::Packet(received) => {
-                let is_assembling = self
-                    .connection(session)
-                    .is_some_and(|connection| connection.assembling.is_some());
-                if is_assembling {
-                    let error = DecodeError::TextWhileAssembling;
-                    return Err(DisconnectReason::ParseError(error));
-                }
-                if received.attachments() > 0 {
-                    self.begin_assembly(session, received)
-                } else {
-                    self.dispatch(session, received, None)
-                }
-            }
+        let fragment = payload.map_err(DisconnectReason::ParseError)?;
+        if let Fragment::Packet(received) = &fragment
+            && received.attachments() > 0
+        {
+            // Nothing is collected that the client may not send.
+            self.addressee(session, received)?;
         }
-    }
-
-    /// Waits for the attachments of a packet, if the client may send it at all.
-    fn begin_assembly(
-        &mut self,
-        session: SessionKey,
-        received: Received,
-    ) -> Result<(), DisconnectReason> {
-        self.addressee(session, &received)?;
-        let by = self.deadlines.silence.arm(self.now, session);
-        let assembly = Assembly::new(received);
-        if let Some(connection) = self.connection_mut(session) {
-            connection.assembling = Some(Box::new(Assembling { assembly, by }));
-        }
-        Ok(())
-    }
-
-    fn on_attachment(&mut self, session: SessionKey, bytes: Bytes) -> Result<(), DisconnectReason> {
         let Some(connection) = self.connection_mut(session) else {
             return Ok(());
         };
-        let Some(mut assembling) = connection.assembling.take() else {
-            let error = DecodeError::BinaryWhileIdle;
-            return Err(DisconnectReason::ParseError(error));
-        };
-        if let Some((received, attachments)) = assembling.assembly.push(bytes) {
-            return self.dispatch(session, received, Some(attachments));
+        let complete = connection.assembler.push(fragment);
+        if connection.assembler.is_waiting() {
+            self.arm_silence(session);
         }
-        assembling.by = self.deadlines.silence.arm(self.now, session);
+        match complete.map_err(DisconnectReason::ParseError)? {
+            Some(received) => self.dispatch(session, received),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits for the next attachment.
+    fn arm_silence(&mut self, session: SessionKey) {
+        let by = self.deadlines.silence.arm(self.now, session);
         if let Some(connection) = self.connection_mut(session) {
-            connection.assembling = Some(assembling);
+            connection.silence_by = by;
         }
-        Ok(())
     }
 
     fn dispatch(
         &mut self,
         session: SessionKey,
         received: Received,
-        attachments: Attachments,
     ) -> Result<(), DisconnectReason> {
         match received.kind() {
             PacketKind::Connect => self.on_connect(session, received),
             PacketKind::Disconnect => self.on_disconnect(session, &received),
             PacketKind::Event => {
                 if let Some(socket) = self.addressee(session, &received)? {
-                    self.on_event(socket, received, attachments);
+                    self.on_event(socket, received);
                 }
                 Ok(())
             }
@@ -124,7 +89,7 @@ impl Server {
                 if let Some(socket) = self.addressee(session, &received)?
                     && let Some(id) = received.id()
                 {
-                    self.on_ack(socket, id, received.into_args(attachments));
+                    self.on_ack(socket, id, received.into_args());
                 }
                 Ok(())
             }
@@ -151,9 +116,9 @@ impl Server {
         self.connection(session)?.member(namespace)
     }
 
-    fn on_event(&mut self, socket: SocketKey, received: Received, attachments: Attachments) {
+    fn on_event(&mut self, socket: SocketKey, received: Received) {
         let reply = received.id().map(|id| ReplyToken { socket, id });
-        let args = received.into_args(attachments);
+        let args = received.into_args();
         self.out.tell(Event::Packet {
             socket,
             args,

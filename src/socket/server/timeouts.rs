@@ -1,6 +1,6 @@
 //! Deadlines of this layer.
 
-use super::{Server, incoming::violation};
+use super::{Server, connection::Connection, incoming::violation};
 use crate::{
     deadlines::earliest,
     edge::SessionKey,
@@ -44,8 +44,8 @@ impl Server {
     fn on_silence(&mut self, session: SessionKey) {
         let is_due = self
             .connection(session)
-            .and_then(|connection| connection.assembling.as_ref())
-            .is_some_and(|assembling| assembling.by <= self.now);
+            .and_then(Connection::silence)
+            .is_some_and(|by| by <= self.now);
         if is_due {
             self.fail(session, violation(Violation::AttachmentsMissing));
         }
@@ -85,10 +85,8 @@ impl Server {
                 .retain(|at, key| find(key).is_some_and(|it| it.idle_by == Some(at)));
         }
         if due.silence.is_crowded(sessions) {
-            due.silence.retain(|at, key| {
-                let assembling = find(key).and_then(|it| it.assembling.as_ref());
-                assembling.is_some_and(|it| it.by == at)
-            });
+            due.silence
+                .retain(|at, key| find(key).and_then(Connection::silence) == Some(at));
         }
         let pending = &self.pending;
         if due.decisions.is_crowded(pending.len()) {

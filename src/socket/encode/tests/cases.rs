@@ -121,11 +121,11 @@ fn encoded(wanted: &Wanted) -> Option<Result<Sealed, EncodeError>> {
         (2, Some(Special(Value::Array(data)))) => {
             let args: Vec<_> = data.iter().skip(1).cloned().map(Special).collect();
             let packet = Packet::event(data.first()?.as_str().unwrap_or_default(), &args);
-            return Some(packet.map(|packet| packet.seal(nsp, wanted.id)));
+            return Some(packet.map(|packet| packet.finish(nsp, wanted.id)));
         }
         (3, Some(data)) => {
             let packet = Packet::reply(data);
-            return Some(packet.map(|packet| packet.seal(nsp, wanted.id)));
+            return Some(packet.map(|packet| packet.finish(nsp, wanted.id)));
         }
         (4, Some(data)) if data.member("message").is_some() => {
             let details = data
