@@ -127,3 +127,4 @@ mod random;
 mod rooms;
 pub mod socket;
 pub mod time;
+mod window;

@@ -4,9 +4,10 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 
 use super::{
-    packet::{DecodeError, Packet},
+    packet::{self, DecodeError, Packet},
     payload,
 };
 use crate::edge::Message;
@@ -22,6 +23,15 @@ pub trait Parser: Copy + fmt::Debug {
 
     /// Reads one message. It is total: it neither fails nor panics.
     fn parse(&self, message: Message) -> Self::Payload;
+
+    /// Reads the text message that begins at a byte of a text and ends with it.
+    ///
+    /// It is what [`parse`](Self::parse) makes of the message cut off from the text. A parser that
+    /// takes the text as it is saves the cut, which has to make the buffer a shared one.
+    fn parse_from(&self, text: ByteString, start: usize) -> Self::Payload {
+        let message = text.slice_ref(text.get(start..).unwrap_or_default());
+        self.parse(Message::Text(message))
+    }
 }
 
 /// Leaves messages as they are: Engine.IO alone.
@@ -47,7 +57,14 @@ impl<P: Parser> Codec<P> {
     /// Reads one message of a WebSocket (Engine.IO protocol v4, "Packet encoding", "WebSocket").
     pub fn read(self, message: Message) -> Inbound<P> {
         let mut inbound = Inbound::default();
-        inbound.push(&self.parser, Packet::decode(message));
+        match message {
+            // Nearly all texts are messages: they are not cut off from their type.
+            Message::Text(text) if text.starts_with(packet::MESSAGE) => {
+                let payload = self.parser.parse_from(text, packet::MESSAGE.len_utf8());
+                inbound.first = Some(Packet::Message(payload));
+            }
+            message => inbound.push(&self.parser, Packet::decode(message)),
+        }
         inbound
     }
 

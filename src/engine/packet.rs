@@ -30,6 +30,9 @@ pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// The type of a text message.
+pub(super) const MESSAGE: char = '4';
+
 /// One Engine.IO packet (Engine.IO protocol v4, "Packet encoding").
 ///
 /// `M` is what a message holds: the carrier's [`Message`], or what the layer above made of it. `Debug`
@@ -137,7 +140,7 @@ impl Packet {
             '1' => Self::Close,
             '2' => Self::Ping(data()),
             '3' => Self::Pong(data()),
-            '4' => Self::Message(Message::Text(data())),
+            MESSAGE => Self::Message(Message::Text(data())),
             '5' => Self::Upgrade,
             '6' => Self::Noop,
             'b' => Self::Message(Message::Binary(decode_base64(rest.as_str())?)),

@@ -29,6 +29,14 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    /// The same in a text that has more before it.
+    pub(crate) fn shifted(self, by: u32) -> Self {
+        Self {
+            start: self.start.saturating_add(by),
+            end: self.end.saturating_add(by),
+        }
+    }
+
     pub(crate) fn is_empty(self) -> bool {
         self.start >= self.end
     }
@@ -40,9 +48,10 @@ impl Span {
 }
 
 /// What the first element of a received array is.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) enum Name {
     /// An answer has no name: the array holds arguments only.
+    #[default]
     None,
     /// The text in the span is the name: a string without escapes (the span excludes its quotes),
     /// or a number.
@@ -93,21 +102,14 @@ struct Extra {
 }
 
 impl Args {
-    /// `text` was checked: `array` spans a valid JSON array in it, no deeper than the limit, and
-    /// each placeholder names one of the attachments.
+    /// `text` was checked: `arguments` spans the elements of a valid JSON array in it behind the
+    /// name, no deeper than the limit, and each placeholder names one of the attachments.
     pub(crate) fn new(
         text: ByteString,
-        array: Span,
         name: Name,
+        arguments: Span,
         attachments: Option<Arc<[Bytes]>>,
     ) -> Self {
-        let mut arguments = Span {
-            start: array.start.saturating_add(1),
-            end: array.end.saturating_sub(1),
-        };
-        if name != Name::None {
-            arguments.start += length_of_first(arguments.of(&text));
-        }
         let (name, escaped) = match name {
             Name::None => (Span::default(), None),
             Name::Plain(span) => (span, None),
@@ -128,10 +130,8 @@ impl Args {
     }
 
     /// No arguments: what a packet without a payload has.
-    pub(crate) fn none(attachments: Option<Arc<[Bytes]>>) -> Self {
-        let array = Span { start: 0, end: 2 };
-        let text = ByteString::from_static("[]");
-        Self::new(text, array, Name::None, attachments)
+    pub(crate) fn none() -> Self {
+        Self::new(ByteString::new(), Name::None, Span::default(), None)
     }
 
     /// The event's name; a number is its text. An answer's arguments have none: it is empty.
@@ -218,16 +218,6 @@ impl Args {
     pub(super) fn shared_attachments(&self) -> Option<&Arc<[Bytes]>> {
         self.extra.as_ref()?.attachments.as_ref()
     }
-}
-
-/// The length of the first element and the comma behind it.
-fn length_of_first(elements: &str) -> u32 {
-    let mut reader = Reader::new(elements);
-    if reader.skip().is_ok() {
-        reader.take(b',');
-    }
-    // Spans are of 32 bits, so the text between two of them has no more.
-    u32::try_from(reader.at()).unwrap_or_default()
 }
 
 impl fmt::Debug for Args {

@@ -21,6 +21,7 @@ mod received;
 use core::fmt;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 
 pub(crate) use self::header::MAX_ACK_ID;
 pub use self::{error::DecodeError, received::Received};
@@ -111,22 +112,20 @@ pub struct Json {
     pub limits: Limits,
 }
 
+/// It knows nothing of earlier messages: whether an attachment or a packet may come now is for an
+/// [`Assembler`](super::Assembler) to say.
 impl Parser for Json {
     type Payload = Result<Fragment, DecodeError>;
 
     fn parse(&self, message: Message) -> Self::Payload {
-        decode(message, &self.limits)
+        match message {
+            Message::Binary(bytes) => Ok(Fragment::Attachment(bytes)),
+            Message::Text(text) => self.parse_from(text, 0),
+        }
     }
-}
 
-/// Reads one Engine.IO message.
-///
-/// It knows nothing of earlier messages: whether an attachment or a packet may come now is for the
-/// caller to say ([`DecodeError::BinaryWhileIdle`], [`DecodeError::TextWhileAssembling`]).
-pub(crate) fn decode(message: Message, limits: &Limits) -> Result<Fragment, DecodeError> {
-    match message {
-        Message::Binary(bytes) => Ok(Fragment::Attachment(bytes)),
-        Message::Text(text) => Received::decode(text, limits).map(Fragment::Packet),
+    fn parse_from(&self, text: ByteString, start: usize) -> Self::Payload {
+        Received::decode(text, start, &self.limits).map(Fragment::Packet)
     }
 }
 

@@ -1,5 +1,4 @@
 use alloc::{
-    borrow::Cow,
     collections::BTreeMap,
     format,
     string::{String, ToString as _},
@@ -10,32 +9,41 @@ use alloc::{
 use serde_json::{Value, json};
 
 use super::*;
-use crate::socket::encode::Packet;
+use crate::{
+    edge::Message,
+    engine::Parser as _,
+    socket::{Assembler, Fragment, Json, Limits, encode::Packet},
+};
 
 /// The arguments of an event as a peer sends it: the JSON array and its attachments.
 pub(in crate::socket) fn event(json: &str, attachments: &[Bytes]) -> Args {
-    let text = ByteString::from(format!("42{json}"));
-    let array = span(&text, json);
-    let mut elements = Reader::new(&text[3..]);
-    let name = match elements.peek() {
-        Some(b'"') => match elements.string().unwrap() {
-            Cow::Borrowed(name) => Name::Plain(span(&text, name)),
-            Cow::Owned(name) => Name::Escaped(name.into()),
-        },
-        _ => Name::Plain(span(&text, elements.word().unwrap())),
-    };
-    Args::new(text.clone(), array, name, share(attachments))
+    read(["2", "5"], json, attachments)
 }
 
 /// The arguments of an answer.
 pub(in crate::socket) fn answer(json: &str, attachments: &[Bytes]) -> Args {
-    let text = ByteString::from(format!("430{json}"));
-    let array = span(&text, json);
-    Args::new(text, array, Name::None, share(attachments))
+    read(["3", "6"], json, attachments)
 }
 
-fn share(attachments: &[Bytes]) -> Option<Arc<[Bytes]>> {
-    (!attachments.is_empty()).then(|| attachments.into())
+fn read([plain, binary]: [&str; 2], json: &str, attachments: &[Bytes]) -> Args {
+    let parser = Json {
+        limits: Limits {
+            max_attachments: 1_000,
+            ..Limits::default()
+        },
+    };
+    let text = if attachments.is_empty() {
+        format!("{plain}{json}")
+    } else {
+        format!("{binary}{}-{json}", attachments.len())
+    };
+    let mut assembler = Assembler::new();
+    let mut packet = assembler.push(parser.parse(Message::Text(text.into())).unwrap());
+    for attachment in attachments {
+        assert_eq!(packet, Ok(None));
+        packet = assembler.push(Fragment::Attachment(attachment.clone()));
+    }
+    packet.unwrap().unwrap().into_args()
 }
 
 /// Where a part of a text stands in it.
@@ -88,13 +96,13 @@ fn the_name_is_no_argument() {
 
 #[test]
 fn the_size_is_of_all_that_is_kept_alive() {
-    assert_eq!(answer("[]", &[]).size(), "430[]".len());
+    assert_eq!(answer("[]", &[]).size(), "3[]".len());
     // The name is a part of the text, and so is what no argument uses.
-    assert_eq!(event(r#"["chat" ,  1]"#, &[]).size(), 15);
+    assert_eq!(event(r#"["chat" ,  1]"#, &[]).size(), 14);
 
     let attachments = [bytes(b"one"), bytes(b""), bytes(b"three")];
     let args = event(r#"["a"]"#, &attachments);
-    assert_eq!(args.size(), 7 + 8);
+    assert_eq!(args.size(), r#"53-["a"]"#.len() + 8);
     assert_eq!(args.clone().size(), args.size());
 }
 
@@ -126,7 +134,7 @@ fn an_answer_has_no_name_and_may_have_no_arguments() {
 
 #[test]
 fn nothing_is_read_from_a_message_without_an_array() {
-    let args = Args::new(ByteString::from("2"), Span::default(), Name::None, None);
+    let args = Args::none();
 
     assert_eq!((args.name(), args.len(), args.json()), ("", 0, ""));
 }

@@ -1,6 +1,6 @@
 //! A packet that came in.
 
-use alloc::{borrow::Cow, sync::Arc};
+use alloc::sync::Arc;
 use core::{fmt, ops::Range};
 
 use bytes::Bytes;
@@ -27,35 +27,44 @@ pub struct Received {
     /// Empty for the main one if the text leaves it out.
     namespace: Span,
     id: Option<u64>,
-    /// Empty if there is none.
-    payload: Span,
+    /// The arguments of an event or an answer, the data of others; empty if there are none.
+    content: Span,
     /// Only an event has one.
     name: Name,
 }
 
 impl Received {
-    pub(super) fn decode(text: ByteString, limits: &Limits) -> Result<Self, DecodeError> {
+    /// Reads the packet that begins at a byte of a text and ends with it.
+    pub(super) fn decode(
+        text: ByteString,
+        start: usize,
+        limits: &Limits,
+    ) -> Result<Self, DecodeError> {
+        let packet = text.get(start..).unwrap_or_default();
         // Spans are small because every event keeps some.
-        if u32::try_from(text.len()).is_err() {
-            return Err(DecodeError::TooLong {
-                len: text.len(),
-                limit: u32::MAX as usize,
-            });
+        let limit = u32::MAX as usize - start;
+        if packet.len() > limit {
+            let len = packet.len();
+            return Err(DecodeError::TooLong { len, limit });
         }
-        let header = Header::decode(&text, limits)?;
-        let payload = check_payload(&header, &text, limits)?;
-        let name = match &payload {
-            Some(array) if header.kind == PacketKind::Event => event_name(&text, array)?,
-            _ => Name::None,
-        };
+        let header = Header::decode(packet, limits)?;
+        let Payload { name, content } = Payload::check(&header, packet, limits)?;
+        // The text was just found to be short enough for its offsets to fit.
+        let shift = u32::try_from(start).unwrap_or_default();
         Ok(Self {
             kind: header.kind,
             announced: header.attachments,
             attachments: None,
-            namespace: header.namespace.map(span).unwrap_or_default(),
+            namespace: header
+                .namespace
+                .map(|name| span(name).shifted(shift))
+                .unwrap_or_default(),
             id: header.id,
-            payload: payload.map(span).unwrap_or_default(),
-            name,
+            content: content.shifted(shift),
+            name: match name {
+                Name::Plain(name) => Name::Plain(name.shifted(shift)),
+                name => name,
+            },
             text,
         })
     }
@@ -89,26 +98,26 @@ impl Received {
     /// Placeholders of attachments that did not come yet are ordinary objects.
     pub fn into_args(self) -> Args {
         match self.kind {
-            PacketKind::Event | PacketKind::Ack if !self.payload.is_empty() => {
-                Args::new(self.text, self.payload, self.name, self.attachments)
+            PacketKind::Event | PacketKind::Ack => {
+                Args::new(self.text, self.name, self.content, self.attachments)
             }
-            _ => Args::none(self.attachments),
+            _ => Args::none(),
         }
     }
 
     /// The data of a CONNECT or `CONNECT_ERROR`, if it came with some. Shares the text.
     pub fn into_data(self) -> Option<Data> {
         match self.kind {
-            PacketKind::Connect | PacketKind::ConnectError if !self.payload.is_empty() => {
-                Some(Data::from_text(self.text, self.payload))
+            PacketKind::Connect | PacketKind::ConnectError if !self.content.is_empty() => {
+                Some(Data::from_text(self.text, self.content))
             }
             _ => None,
         }
     }
 
     #[cfg(test)]
-    pub(super) fn has_no_payload(&self) -> bool {
-        self.payload.is_empty()
+    pub(super) fn has_payload(&self) -> bool {
+        self.content.end > 0
     }
 
     pub(in crate::socket) fn attach(&mut self, attachments: Arc<[Bytes]>) {
@@ -128,30 +137,62 @@ impl fmt::Debug for Received {
     }
 }
 
-/// Checks the payload (Socket.IO reference, section 1.4) and finds its JSON value.
-fn check_payload(
-    header: &Header,
-    text: &str,
-    limits: &Limits,
-) -> Result<Option<Range<usize>>, DecodeError> {
-    let (kind, offset) = (header.kind, header.payload);
-    let json = text.get(offset..).unwrap_or_default();
-    let Some(&first) = json.as_bytes().first() else {
-        // An answer without arguments is written so too.
-        return match kind {
-            PacketKind::Event => Err(DecodeError::MissingPayload { offset }),
-            _ => Ok(None),
+/// What stands behind a header.
+#[derive(Default)]
+struct Payload {
+    name: Name,
+    content: Span,
+}
+
+impl Payload {
+    /// Checks it (Socket.IO reference, section 1.4).
+    fn check(header: &Header, text: &str, limits: &Limits) -> Result<Self, DecodeError> {
+        let (kind, offset) = (header.kind, header.payload);
+        let json = text.get(offset..).unwrap_or_default();
+        let Some(&first) = json.as_bytes().first() else {
+            // An answer without arguments is written so too.
+            return match kind {
+                PacketKind::Event => Err(DecodeError::MissingPayload { offset }),
+                _ => Ok(Self::default()),
+            };
         };
-    };
-    if kind == PacketKind::Disconnect {
-        return Err(DecodeError::IllegalPayload { kind, offset });
+        if kind == PacketKind::Disconnect {
+            return Err(DecodeError::IllegalPayload { kind, offset });
+        }
+        if kind == PacketKind::Event && first == b'[' {
+            return Self::check_event(header, text, json, limits);
+        }
+        let len = json::check(json, limits.depth(), header.attachments)
+            .map_err(|fault| broken(fault, header, limits))?;
+        if !kind.may_hold(first) {
+            return Err(DecodeError::IllegalPayload { kind, offset });
+        }
+        // The brackets of an answer's list are not part of the arguments.
+        let bracket = usize::from(kind == PacketKind::Ack);
+        Ok(Self {
+            name: Name::None,
+            content: span(offset + bracket..offset + len - bracket),
+        })
     }
-    let len = json::check(json, limits.depth(), header.attachments)
-        .map_err(|fault| broken(fault, header, limits))?;
-    if !kind.may_hold(first) {
-        return Err(DecodeError::IllegalPayload { kind, offset });
+
+    fn check_event(
+        header: &Header,
+        text: &str,
+        json: &str,
+        limits: &Limits,
+    ) -> Result<Self, DecodeError> {
+        let start = header.payload;
+        let event = json::check_event(json, limits.depth(), header.attachments)
+            .map_err(|fault| broken(fault, header, limits))?;
+        let arguments = start + event.arguments;
+        let Some(name) = event.name else {
+            return Err(DecodeError::IllegalEventName { offset: arguments });
+        };
+        Ok(Self {
+            name: event_name(text, start + name.start..start + name.end)?,
+            content: span(arguments..start + event.len - "]".len()),
+        })
     }
-    Ok(Some(offset..offset + len))
 }
 
 fn broken(fault: Fault, header: &Header, limits: &Limits) -> DecodeError {
@@ -187,28 +228,26 @@ impl PacketKind {
     }
 }
 
-/// Finds the name of an event, the first element of a checked array.
-fn event_name(text: &str, array: &Range<usize>) -> Result<Name, DecodeError> {
-    let mut reader = Reader::new(text.get(array.clone()).unwrap_or_default());
-    reader.take(b'[');
-    let first = reader.peek();
-    let offset = array.start + reader.at();
-    let name = match first {
-        Some(b'"') => reader.string(),
-        Some(b'-' | b'0'..=b'9') => reader.word().map(Cow::Borrowed),
-        _ => return Err(DecodeError::IllegalEventName { offset }),
+/// The name of an event: a number is its text, a string is what stands between its quotes.
+fn event_name(text: &str, element: Range<usize>) -> Result<Name, DecodeError> {
+    let offset = element.start;
+    let raw = text.get(element.clone()).unwrap_or_default();
+    let quoted = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"'));
+    let Some(plain) = quoted else {
+        return Ok(Name::Plain(span(element)));
     };
-    let name = name.map_err(|_| DecodeError::IllegalEventName { offset })?;
-    if is_reserved(&name) {
+    if plain.as_bytes().contains(&b'\\') {
+        let name = Reader::new(raw).string();
+        let name = name.map_err(|_| DecodeError::IllegalEventName { offset })?;
+        if is_reserved(&name) {
+            return Err(DecodeError::ReservedEventName { offset });
+        }
+        return Ok(Name::Escaped(name.into()));
+    }
+    if is_reserved(plain) {
         return Err(DecodeError::ReservedEventName { offset });
     }
-    Ok(match name {
-        Cow::Borrowed(name) => {
-            let start = offset + usize::from(first == Some(b'"'));
-            Name::Plain(span(start..start + name.len()))
-        }
-        Cow::Owned(name) => Name::Escaped(name.into_boxed_str()),
-    })
+    Ok(Name::Plain(span(element.start + 1..element.end - 1)))
 }
 
 /// The text was found to be short enough for its offsets to fit.

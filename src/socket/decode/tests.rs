@@ -6,10 +6,7 @@ use super::*;
 use crate::socket::Data;
 
 fn decode_text(text: &str, limits: &Limits) -> Result<Received, DecodeError> {
-    match decode(Message::Text(text.into()), limits)? {
-        Fragment::Packet(received) => Ok(received),
-        Fragment::Attachment(_) => panic!("a text is not an attachment"),
-    }
+    Received::decode(text.into(), 0, limits)
 }
 
 fn received(text: &str) -> Received {
@@ -384,7 +381,7 @@ fn arguments_are_what_follows_the_name_and_share_the_text() {
     }
     let text = ByteString::from("2[\"a\",\"b\"]");
     let start = text.as_bytes().as_ptr();
-    let packet = Received::decode(text, &Limits::default()).unwrap();
+    let packet = Received::decode(text, 0, &Limits::default()).unwrap();
     let args = packet.into_args();
     assert_eq!(args.json().as_ptr(), start.wrapping_add(6));
 }
@@ -450,4 +447,53 @@ fn a_payload_is_not_printed() {
         error.to_string(),
         "illegal payload of CONNECT_ERROR at byte 1"
     );
+}
+
+#[test]
+fn a_packet_behind_its_engine_io_type_is_read_where_it_stands() {
+    let codec = crate::engine::Codec {
+        max_packets: 1,
+        parser: Json::default(),
+    };
+    for packet in [
+        "0/a,{\"token\":1}",
+        "1/admin,",
+        "2/é,12[\"a\\n\",[1.5e3,{}],null]",
+        "2[ \"a\" , 1 ]",
+        "2[7]",
+        "37[1,2] ",
+        "3",
+        "4\"x\"",
+        // Errors count from the packet's own beginning.
+        "",
+        "2[\"a\",]",
+        "2/a\u{7},[\"a\"]",
+        "2[\"connect\"]",
+        "511-[\"a\"]",
+        "9",
+    ] {
+        let text = format!("4{packet}");
+        let start = text.as_ptr();
+        let text = ByteString::from(text);
+        let inbound = codec.read(Message::Text(text));
+        let Some(crate::engine::packet::Packet::Message(behind)) = inbound.first else {
+            panic!("{packet} is a message");
+        };
+        let alone = Json::default().parse(Message::Text(packet.into()));
+        match (alone, behind) {
+            (Err(alone), Err(behind)) => assert_eq!(alone, behind, "{packet}"),
+            (Ok(Fragment::Packet(alone)), Ok(Fragment::Packet(behind))) => {
+                assert_eq!(format!("{alone:?}"), format!("{behind:?}"));
+                let data = |packet: Received| packet.into_data().map(|it| it.json().to_string());
+                assert_eq!(data(alone.clone()), data(behind.clone()), "{packet}");
+                let (alone, behind) = (alone.into_args(), behind.into_args());
+                assert_eq!(alone.name(), behind.name());
+                assert_eq!(alone.json(), behind.json());
+                let place = packet.find(alone.json()).unwrap() + 1;
+                let is_shared = behind.json().as_ptr() == start.wrapping_add(place);
+                assert!(is_shared || behind.json().is_empty(), "{packet}");
+            }
+            (alone, behind) => panic!("{alone:?} is not {behind:?}"),
+        }
+    }
 }

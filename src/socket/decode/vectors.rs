@@ -224,7 +224,7 @@ fn replay(frames: &Value) -> Outcome {
 }
 
 fn take(assembler: &mut Assembler, message: Message) -> Result<Option<Value>, DecodeError> {
-    let fragment = decode(message, &Limits::default())?;
+    let fragment = Json::default().parse(message)?;
     Ok(assembler.push(fragment)?.map(describe))
 }
 
@@ -249,7 +249,7 @@ fn describe(packet: Received) -> Value {
     }
     let kind = packet.kind();
     let data = match kind {
-        _ if packet.has_no_payload() => None,
+        _ if !packet.has_payload() => None,
         PacketKind::Event | PacketKind::Ack => Some(describe_args(&packet.into_args(), kind)),
         _ => packet.into_data().map(|data| data.parse().unwrap()),
     };

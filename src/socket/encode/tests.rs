@@ -246,10 +246,7 @@ fn control_packets_are_those_of_the_reference() {
 
 #[test]
 fn a_refusal_is_no_deeper_than_peers_read() {
-    use crate::{
-        edge::Message,
-        socket::decode::{Limits, decode},
-    };
+    use crate::{edge::Message, engine::Parser as _, socket::Json};
 
     let deep = |levels| {
         let json = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
@@ -259,7 +256,7 @@ fn a_refusal_is_no_deeper_than_peers_read() {
     let data = Data::new(&deep(127)).unwrap();
     let refusal = connect_error("/", "no", Some(&data));
     let text = Message::Text(refusal.slice(1..).try_into().unwrap());
-    assert!(decode(text, &Limits::default()).is_ok());
+    assert!(Json::default().parse(text).is_ok());
 
     let inner = [deep(127)];
     assert_eq!(
