@@ -1,11 +1,13 @@
 // How the files are written: a line for each field of a row, so that a change shows where it is.
 
 const ORDER = [
-  "id", "title", "input", "frames", "packet", "expect", "canonical", "needs", "reference", "difference",
+  "id", "title", "input", "frames", "packet", "expect",
+  "canonical", "needs", "reference", "difference",
 ];
 
 export function format({ rows, ...head }) {
-  const fields = Object.entries(head).map(([name, value]) => `  ${JSON.stringify(name)}: ${spaced(value)},\n`);
+  const field = ([name, value]) => `  ${JSON.stringify(name)}: ${spaced(value)},\n`;
+  const fields = Object.entries(head).map(field);
   return `{\n${fields.join("")}  "rows": [\n${rows.map(formatRow).join(",\n")}\n  ]\n}\n`;
 }
 
@@ -21,7 +23,9 @@ function formatRow(row) {
 function spaced(value) {
   if (Array.isArray(value)) return `[${value.map(spaced).join(", ")}]`;
   if (value === null || typeof value !== "object") return escaped(JSON.stringify(value));
-  const members = Object.entries(value).map(([name, member]) => `${escaped(JSON.stringify(name))}: ${spaced(member)}`);
+  const members = Object.entries(value).map(
+    ([name, member]) => `${escaped(JSON.stringify(name))}: ${spaced(member)}`,
+  );
   return members.length === 0 ? "{}" : `{ ${members.join(", ")} }`;
 }
 

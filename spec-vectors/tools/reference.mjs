@@ -1,7 +1,7 @@
 // What the official packages make of the codec vectors, and whether all vectors keep to their schemas.
 //
 //     node reference.mjs            compares; fails with the id of each row that is not as it says
-//     node reference.mjs --write    fills in `made_with`, `canonical` and `reference`, and formats the files
+//     node reference.mjs --write    fills in `made_with`, `canonical` and `reference`, and formats
 
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -88,7 +88,9 @@ function versionOf(name) {
 function replay(file, content, { by, outcome, isSame, isCanonical }, write) {
   const made = { [by]: versionOf(by) };
   if (write) content.made_with = made;
-  else if (!isEqual(content.made_with, made)) problem(file, undefined, `made_with is not ${JSON.stringify(made)}`);
+  else if (!isEqual(content.made_with, made)) {
+    problem(file, undefined, `made_with is not ${JSON.stringify(made)}`);
+  }
 
   for (const row of content.rows) {
     const theirs = outcome(row);
@@ -98,13 +100,24 @@ function replay(file, content, { by, outcome, isSame, isCanonical }, write) {
       problem(file, row.id, `the reference's outcome is ${JSON.stringify(reference)}`);
     }
     if ((reference === "same") !== (row.difference === undefined)) {
-      problem(file, row.id, `a difference is ${row.difference ? "given, and there is none" : "to be explained"}`);
+      const what = row.difference ? "given, and there is none" : "to be explained";
+      problem(file, row.id, `a difference is ${what}`);
+    }
+    if (row.difference && row.difference.kind !== kindOf(row.expect, theirs)) {
+      problem(file, row.id, `the difference is ${kindOf(row.expect, theirs)}`);
     }
     if (!isCanonical) continue;
     const canonical = row.expect.error ? undefined : isCanonical(row) || undefined;
     if (write) row.canonical = canonical;
-    else if (row.canonical !== canonical) problem(file, row.id, `canonical is to be ${canonical}`);
+    else if (row.canonical !== canonical) {
+      problem(file, row.id, `canonical is ${canonical ? "to be set" : "not to be set"}`);
+    }
   }
+}
+
+function kindOf(ours, theirs) {
+  if (ours.error && !theirs.error) return "stricter";
+  return theirs.error && !ours.error ? "laxer" : "other";
 }
 
 function read(path) {

@@ -79,7 +79,8 @@ function parsed({ data_json, namespace, ...packet }) {
 function isSameError(ours, theirs) {
   if (!ours || !theirs) return ours === theirs;
   const text = TEXTS[ours.rule] ?? "invalid payload";
-  const isText = ours.rule === "unknown-type" ? /^unknown packet type/.test(theirs.message) : text === theirs.message;
+  const isUnknownType = /^unknown packet type/.test(theirs.message);
+  const isText = ours.rule === "unknown-type" ? isUnknownType : text === theirs.message;
   return ours.frame === theirs.frame && isText;
 }
 

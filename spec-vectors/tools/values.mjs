@@ -33,12 +33,16 @@ export function folded(list) {
     if (last && isEqual(last.repeat, item)) last.times += 1;
     else groups.push({ repeat: item, times: 1 });
   }
-  return groups.flatMap((group) => (group.times > 2 ? [group] : Array(group.times).fill(group.repeat)));
+  return groups.flatMap((group) =>
+    group.times > 2 ? [group] : Array(group.times).fill(group.repeat),
+  );
 }
 
 // The reverse of `folded`.
 export function unfolded(list) {
-  return list.flatMap((item) => (item.times === undefined ? [item] : Array(item.times).fill(item.repeat)));
+  return list.flatMap((item) =>
+    item.times === undefined ? [item] : Array(item.times).fill(item.repeat),
+  );
 }
 
 // The value of a `data_json`: numbers are doubles, `{"$binary": …}` is a buffer.
@@ -82,6 +86,7 @@ export function isEqual(a, b) {
   const keys = Object.keys(a).filter((key) => a[key] !== undefined);
   const others = Object.keys(b).filter((key) => b[key] !== undefined);
   return (
-    keys.length === others.length && keys.every((key) => Object.hasOwn(b, key) && isEqual(a[key], b[key]))
+    keys.length === others.length &&
+    keys.every((key) => Object.hasOwn(b, key) && isEqual(a[key], b[key]))
   );
 }
