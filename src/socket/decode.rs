@@ -131,5 +131,3 @@ impl Parser for Json {
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod vectors;

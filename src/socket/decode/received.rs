@@ -115,11 +115,6 @@ impl Received {
         }
     }
 
-    #[cfg(test)]
-    pub(super) fn has_payload(&self) -> bool {
-        self.content.end > 0
-    }
-
     pub(in crate::socket) fn attach(&mut self, attachments: Arc<[Bytes]>) {
         self.attachments = Some(attachments);
     }

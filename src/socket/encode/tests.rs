@@ -462,8 +462,6 @@ proptest! {
     }
 }
 
-mod cases;
-
 #[test]
 fn a_packet_is_sealed_for_a_namespace_and_an_id_that_a_header_can_hold() {
     let event = || Packet::event("a", &(1,)).unwrap();
