@@ -246,9 +246,8 @@ impl Generator {
         match kind {
             1 => {}
             0 | 4 if self.rng.one_in(3) => {}
-            0 => self.object(&mut text, 2, 0),
             4 if self.rng.one_in(2) => self.string(&mut text),
-            4 => self.object(&mut text, 2, 0),
+            0 | 4 => self.object(&mut text, 2, 0),
             _ => self.argument_list(&mut text, matches!(kind, 2 | 5), attachments),
         }
         let mut frames = vec![Frame::Text(text)];
@@ -462,12 +461,12 @@ impl Generator {
                         "\\ud83d\\ude00",
                         "\\ude00\\ud83d",
                         "\\ud83d\\ud83d\\ude00",
-                    ])
+                    ]);
                 }
                 3 => {
                     *text += self
                         .rng
-                        .pick(&["\\\"", "\\\\", "\\/", "\\b", "\\f", "\\n", "\\r", "\\t"])
+                        .pick(&["\\\"", "\\\\", "\\/", "\\b", "\\f", "\\n", "\\r", "\\t"]);
                 }
                 _ => {
                     let plain = self.rng.pick(&TEXTS);

@@ -192,7 +192,9 @@ impl Writer {
             Question::Decode(frames) => {
                 self.0.push(b'D');
                 self.count(frames.len());
-                frames.iter().for_each(|frame| self.frame(frame));
+                for frame in frames {
+                    self.frame(frame);
+                }
             }
             Question::DecodeBody(body) => {
                 self.0.push(b'B');
@@ -211,7 +213,9 @@ impl Writer {
             Question::EncodeBody(packets) => {
                 self.0.push(b'b');
                 self.count(packets.len());
-                packets.iter().for_each(|packet| self.engine_packet(packet));
+                for packet in packets {
+                    self.engine_packet(packet);
+                }
             }
             Question::EncodeMessage(packet) => {
                 self.0.push(b'm');
@@ -243,7 +247,9 @@ impl Writer {
             Value::List(elements) => {
                 self.0.push(b'a');
                 self.count(elements.len());
-                elements.iter().for_each(|element| self.value(element));
+                for element in elements {
+                    self.value(element);
+                }
             }
             Value::Null => self.0.push(b'n'),
             Value::Number(number) => self.number(*number),

@@ -1,6 +1,6 @@
 //! Randomness that a printed number repeats.
 
-/// SplitMix64.
+/// `SplitMix64`.
 pub struct Rng(u64);
 
 impl Rng {

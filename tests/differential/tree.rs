@@ -107,7 +107,8 @@ impl Tree {
         }
     }
 
-    fn placeholder(&self, attachments: usize) -> Option<Index> {
+    /// What it has as its number, if it is a placeholder itself.
+    pub fn placeholder(&self, attachments: usize) -> Option<Index> {
         let marker = self.member("_placeholder")?;
         if *marker != Self::Other(Value::Bool(true)) {
             return None;
@@ -226,7 +227,8 @@ impl<'a> Reader<'a> {
                 self.at += 4;
                 u16::from_str_radix(digits, 16).ok()?
             }
-            other => other.into(),
+            b'"' | b'\\' | b'/' => kind.into(),
+            _ => return None,
         })
     }
 
