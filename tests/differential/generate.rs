@@ -227,7 +227,11 @@ impl Generator {
     fn generated(&mut self) -> Vec<Frame> {
         let kind = self.rng.below(7);
         let is_binary = kind > 4;
-        let attachments = if is_binary { 1 + self.rng.below(4) } else { 0 };
+        let attachments = match self.rng.below(8) {
+            _ if !is_binary => 0,
+            0 => 8 + self.rng.below(3),
+            _ => 1 + self.rng.below(4),
+        };
         let mut text = kind.to_string();
         if is_binary {
             let announced = match self.rng.below(30) {
@@ -313,7 +317,7 @@ impl Generator {
                 self.value(text, 3, attachments);
             }
         }
-        if count > 0 && attachments > 0 && self.rng.one_in(60) {
+        if count > 0 && attachments > 0 && self.rng.one_in(if attachments > 4 { 3 } else { 30 }) {
             for _ in 0..self.rng.below(24) {
                 *text += ",{\"_placeholder\":true,\"num\":0}";
             }
@@ -423,6 +427,16 @@ impl Generator {
                 *text += ",\"k\":";
                 self.value(text, 0, attachments);
                 text.push('}');
+            }
+            3 => {
+                let first = self.rng.pick(&["true", "false", "1", "[true]", "{}"]);
+                let last = self.rng.pick(&["true", "false", marker]);
+                *text += &format!("{{\"{key}\":{first},\"num\":{num},\"{key}\":{last}}}");
+            }
+            4 => {
+                *text += &format!("{{\"{key}\":{marker},\"x\":[");
+                self.placeholder(text, attachments);
+                *text += &format!("],\"num\":{num}}}");
             }
             _ => *text += &format!("{{\"{key}\":{marker},\"num\":{num}}}"),
         }
