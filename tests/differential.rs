@@ -15,6 +15,8 @@
 
 #[path = "differential/differences.rs"]
 mod differences;
+#[path = "differential/encode.rs"]
+mod encode;
 #[path = "differential/generate.rs"]
 mod generate;
 #[path = "differential/judge.rs"]
