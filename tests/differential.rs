@@ -55,7 +55,7 @@ const KNOWN: &str = include_str!("data/socketio-parser-cases.json");
 const DOCUMENTED: &str = include_str!("../docs/differences.md");
 
 /// What a run takes by default: a bounded share of `cargo test`.
-const INPUTS: usize = 20_000;
+const INPUTS: usize = 100_000;
 const BATCH: usize = 200;
 
 #[test]
