@@ -141,9 +141,20 @@ impl<'de> Decoder<'de> {
         }
     }
 
-    /// A number for a type that takes any, or any whole number.
+    /// A number for a type that takes any: as in JavaScript, `-0` is not 0.
+    fn visit_any_number<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
+        match self.reader.word()? {
+            "-0" => visitor.visit_f64(-0.0),
+            text => Self::visit_number_text(text, visitor),
+        }
+    }
+
+    /// A number for a type that takes any whole number.
     fn visit_number<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
-        let text = self.reader.word()?;
+        Self::visit_number_text(self.reader.word()?, visitor)
+    }
+
+    fn visit_number_text<V: Visitor<'de>>(text: &'de str, visitor: V) -> Result<V::Value, Error> {
         if let Ok(number) = text.parse() {
             return visitor.visit_u64(number);
         }

@@ -11,7 +11,7 @@ use socketio_proto::{
 use crate::{
     differences::{
         BASE64, But, DIFFERENCES, Explain, Explanation, HALVES, Head, IGNORED_DATA, NO_DATA,
-        NOT_UTF8, OVERFLOW, Scene, TOO_MANY_PACKETS, ZEROS,
+        NOT_UTF8, OVERFLOW, Scene, TOO_MANY_PACKETS,
     },
     encode,
     generate::Case,
@@ -350,7 +350,6 @@ fn is_same_packet(ours: &Packet, theirs: &Packet, overflows: bool, hits: &mut Hi
         && allowed.is_same(&ours.data, &theirs_data);
     if is_same {
         hits.extend((allowed.halves > 0).then_some(HALVES));
-        hits.extend((allowed.zeros > 0).then_some(ZEROS));
         hits.extend(overflows.then_some(OVERFLOW));
     }
     is_same

@@ -211,7 +211,6 @@ pub fn insert(members: &mut Vec<(Text, Value)>, name: Text, value: Value) {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Allowed {
     pub halves: u64,
-    pub zeros: u64,
 }
 
 impl Allowed {
@@ -219,9 +218,7 @@ impl Allowed {
     pub fn is_same(&mut self, ours: &Value, theirs: &Value) -> bool {
         match (ours, theirs) {
             (Value::Number(a), Value::Number(b)) => {
-                let is_same = a == b;
-                self.zeros += u64::from(is_same && a.is_sign_negative() != b.is_sign_negative());
-                is_same
+                a == b && a.is_sign_negative() == b.is_sign_negative()
             }
             (Value::Text(a), Value::Text(b)) => self.is_same_text(a, b),
             (Value::List(a), Value::List(b)) => {

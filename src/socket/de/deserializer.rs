@@ -77,7 +77,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
                 None => self.visit_members(visitor),
             },
             Some(b'{') => self.visit_members(visitor),
-            Some(b'-' | b'0'..=b'9') => self.visit_number(visitor),
+            Some(b'-' | b'0'..=b'9') => self.visit_any_number(visitor),
             _ => self.visit_word(visitor),
         }
     }

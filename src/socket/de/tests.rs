@@ -135,3 +135,14 @@ fn broken_text_is_an_error_and_never_a_panic() {
         assert!(decode::<Value>(broken).is_err(), "{broken}");
     }
 }
+
+#[test]
+fn minus_zero_keeps_its_sign_where_any_number_is_asked_for() {
+    for json in ["-0", "-0.0", "-0e0"] {
+        let value: Value = decode(json).unwrap();
+        assert!(value.as_f64().unwrap().is_sign_negative(), "{json}");
+    }
+    assert_eq!(decode("-0"), Ok(0_i64));
+    assert_eq!(decode("-0"), Ok(0_i128));
+    assert!(decode::<f32>("-0").unwrap().is_sign_negative());
+}
