@@ -7,7 +7,7 @@
 mod control;
 mod sealed;
 
-use alloc::{string::String, sync::Arc};
+use alloc::sync::Arc;
 use core::fmt;
 
 use bytes::Bytes;
@@ -25,7 +25,7 @@ use self::{
 use super::{
     args::Args,
     decode::MAX_ACK_ID,
-    ser::{EncodeError, Encoded, Encoder, List, push_quoted},
+    ser::{EncodeError, Encoded, Encoder, Failure, List, Text},
 };
 
 /// Room for what most events take, an offset for recovery included: a chat message of 200 B.
@@ -63,7 +63,7 @@ pub fn is_reserved(name: &str) -> bool {
 pub struct Packet {
     kind: Kind,
     /// Behind [`HEADROOM`] bytes the arguments as a JSON array, an event's name before them.
-    text: String,
+    text: Text,
     attachments: Option<Arc<[Bytes]>>,
 }
 
@@ -139,12 +139,11 @@ impl Packet {
         expect(dead_code, reason = "for recovery, which comes later")
     )]
     pub(crate) fn push_argument(&mut self, argument: &str) {
-        self.text.pop();
-        if !self.text.ends_with('[') {
-            self.text.push(',');
+        if !self.text.reopen() {
+            self.text.push_str(",");
         }
-        push_quoted(&mut self.text, argument);
-        self.text.push(']');
+        self.text.push_quoted(argument);
+        self.text.push_str("]");
     }
 
     /// Puts the header before the arguments and gives the messages of an Engine.IO session: for
@@ -196,7 +195,7 @@ impl Packet {
     fn encode(
         kind: Kind,
         mut encoder: Encoder,
-        write: impl FnOnce(List<'_>) -> Result<(), EncodeError>,
+        write: impl FnOnce(List<'_>) -> Result<(), Failure>,
     ) -> Result<Self, EncodeError> {
         write(List {
             encoder: &mut encoder,
@@ -226,9 +225,9 @@ impl fmt::Debug for Packet {
 }
 
 fn begin() -> Encoder {
-    let mut text = String::with_capacity(HEADROOM + BODY);
+    let mut text = Text::with_capacity(HEADROOM + BODY);
     text.push_str(ROOM);
-    text.push('[');
+    text.push_str("[");
     Encoder::of_arguments(text)
 }
 

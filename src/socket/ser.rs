@@ -14,23 +14,27 @@ mod raw;
 mod refuse;
 mod text;
 
-use alloc::{string::String, sync::Arc, vec::Vec};
+use alloc::{sync::Arc, vec::Vec};
 use core::fmt;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use serde::{
     Serialize, Serializer,
     ser::{self, SerializeMap as _},
 };
 
-use self::{ask::ask, compound::Compound, text::Quoted};
+use self::{
+    ask::ask,
+    compound::{Compound, Form},
+};
 use super::{
     args::Args,
     de::{BINARY, NUMBER, RAW_VALUE},
 };
 
 pub use self::error::EncodeError;
-pub(in crate::socket) use self::{list::List, text::push_quoted};
+pub(in crate::socket) use self::{error::Failure, list::List, text::Text};
 
 /// The name under which [`Args`] offers itself whole.
 pub(in crate::socket) const ARGS: &str = "$socketio_proto::Args";
@@ -43,11 +47,13 @@ pub(in crate::socket) const MAX_DEPTH: usize = 128;
 pub(in crate::socket) const MAX_ATTACHMENTS: usize = 10;
 
 /// Encodes one value that cannot have attachments. The level that a packet may put around it counts.
-pub(in crate::socket) fn json(value: &(impl Serialize + ?Sized)) -> Result<String, EncodeError> {
-    let mut encoder = Encoder::new(String::with_capacity(64), Attachments::Refused);
-    encoder.enter()?;
+pub(in crate::socket) fn json(
+    value: &(impl Serialize + ?Sized),
+) -> Result<ByteString, EncodeError> {
+    let mut encoder = Encoder::new(Text::with_capacity(64), Attachments::Refused);
+    encoder.enter(1)?;
     value.serialize(&mut encoder)?;
-    Ok(encoder.text)
+    Ok(encoder.text.into_shared())
 }
 
 /// Where bytes go.
@@ -66,26 +72,26 @@ enum Attachments {
 /// What an encoder has written.
 #[derive(Debug)]
 pub(in crate::socket) struct Encoded {
-    pub(in crate::socket) text: String,
+    pub(in crate::socket) text: Text,
     pub(in crate::socket) attachments: Option<Arc<[Bytes]>>,
 }
 
 /// Writes values one after the other.
 #[derive(Debug)]
 pub(in crate::socket) struct Encoder {
-    text: String,
+    text: Text,
     depth: usize,
     attachments: Attachments,
 }
 
 impl Encoder {
     /// Appends arguments to a text.
-    pub(in crate::socket) fn of_arguments(text: String) -> Self {
+    pub(in crate::socket) fn of_arguments(text: Text) -> Self {
         let (bytes, seen) = (Vec::new(), 0);
         Self::new(text, Attachments::Collected { bytes, seen })
     }
 
-    fn new(text: String, attachments: Attachments) -> Self {
+    fn new(text: Text, attachments: Attachments) -> Self {
         Self {
             text,
             depth: 0,
@@ -95,12 +101,12 @@ impl Encoder {
 
     /// Begins the list with an event's name.
     pub(in crate::socket) fn with_name(mut self, name: &str) -> Self {
-        push_quoted(&mut self.text, name);
+        self.text.push_quoted(name);
         self
     }
 
     /// Appends received arguments as they came, in place of any others.
-    fn forward(&mut self, args: &Args) -> Result<(), EncodeError> {
+    fn forward(&mut self, args: &Args) -> Result<(), Failure> {
         check_attachments(args.attachments().len())?;
         self.text.push_str(args.json());
         if let Some(attachments) = args.shared_attachments() {
@@ -109,7 +115,7 @@ impl Encoder {
         Ok(())
     }
 
-    pub(in crate::socket) fn finish(self) -> Result<Encoded, EncodeError> {
+    pub(in crate::socket) fn finish(self) -> Result<Encoded, Failure> {
         let attachments = match self.attachments {
             Attachments::Collected { seen: 0, .. } | Attachments::Refused => None,
             Attachments::Collected { bytes, seen } => {
@@ -123,80 +129,64 @@ impl Encoder {
     }
 
     /// Puts a placeholder into the text: `{"_placeholder":true,"num":0}`.
-    fn attach(&mut self, attachment: Bytes) -> Result<(), EncodeError> {
-        self.enter()?;
+    fn attach(&mut self, attachment: Bytes) -> Result<(), Failure> {
+        self.enter(1)?;
         let Attachments::Collected { bytes, seen } = &mut self.attachments else {
-            return Err(EncodeError::BinaryInData);
+            return Err(EncodeError::BinaryInData.into());
         };
         self.text.push_str(r#"{"_placeholder":true,"num":"#);
         self.text.push_str(itoa::Buffer::new().format(*seen));
-        self.text.push('}');
+        self.text.push_str("}");
         if *seen < MAX_ATTACHMENTS {
             bytes.push(attachment);
         }
         *seen += 1;
-        self.leave();
+        self.leave(1);
         Ok(())
     }
 
-    fn enter(&mut self) -> Result<(), EncodeError> {
-        self.check_depth(1)?;
-        self.depth += 1;
-        Ok(())
-    }
-
-    fn leave(&mut self) {
-        self.depth = self.depth.saturating_sub(1);
-    }
-
-    /// Whether a value that nests this deep has room here.
-    fn check_depth(&self, nested: usize) -> Result<(), EncodeError> {
+    fn enter(&mut self, levels: usize) -> Result<(), Failure> {
         let limit = MAX_DEPTH;
-        if self.depth + nested > limit {
-            return Err(EncodeError::TooDeep { limit });
+        if self.depth + levels > limit {
+            return Err(EncodeError::TooDeep { limit }.into());
         }
+        self.depth += levels;
         Ok(())
     }
 
-    fn open(
-        &mut self,
-        bracket: &'static str,
-        close: &'static str,
-    ) -> Result<Compound<'_>, EncodeError> {
-        self.enter()?;
-        self.text.push_str(bracket);
-        Ok(Compound::new(self, close))
+    fn leave(&mut self, levels: usize) {
+        self.depth = self.depth.saturating_sub(levels);
+    }
+
+    #[inline]
+    fn open(&mut self, form: Form) -> Result<Compound<'_>, Failure> {
+        self.enter(form.levels())?;
+        self.text.push_str(form.open());
+        Ok(Compound::new(self, form))
     }
 
     /// A variant with content: `{"name":` and the beginning of the content.
-    fn open_variant(
-        &mut self,
-        name: &str,
-        bracket: &'static str,
-        close: &'static str,
-    ) -> Result<Compound<'_>, EncodeError> {
-        self.check_depth(2)?;
-        self.text.push('{');
-        push_quoted(&mut self.text, name);
-        self.text.push(':');
-        // The variant's own braces count too, which leaving takes back with the content's.
-        self.depth += 1;
-        let variant = self.open(bracket, close)?;
-        Ok(variant.of_two_levels())
+    fn open_variant(&mut self, name: &str, form: Form) -> Result<Compound<'_>, Failure> {
+        self.enter(form.levels())?;
+        self.text.push_str("{");
+        self.text.push_quoted(name);
+        self.text.push_str(":");
+        self.text.push_str(form.open());
+        Ok(Compound::new(self, form))
     }
 }
 
-fn check_attachments(seen: usize) -> Result<(), EncodeError> {
+fn check_attachments(seen: usize) -> Result<(), Failure> {
     let limit = MAX_ATTACHMENTS;
     if seen > limit {
-        return Err(EncodeError::TooManyAttachments { limit, seen });
+        return Err(EncodeError::TooManyAttachments { limit, seen }.into());
     }
     Ok(())
 }
 
 macro_rules! whole_numbers {
     ($($method:ident: $type:ty)*) => {$(
-        fn $method(self, number: $type) -> Result<(), EncodeError> {
+        fn $method(self, number: $type) -> Result<(), Failure> {
             self.text.push_str(itoa::Buffer::new().format(number));
             Ok(())
         }
@@ -206,7 +196,7 @@ macro_rules! whole_numbers {
 macro_rules! fractional_numbers {
     ($($method:ident: $type:ty)*) => {$(
         /// The shortest text that reads as the same number. What JSON has no text for is `null`.
-        fn $method(self, number: $type) -> Result<(), EncodeError> {
+        fn $method(self, number: $type) -> Result<(), Failure> {
             if !number.is_finite() {
                 return self.serialize_unit();
             }
@@ -222,7 +212,7 @@ macro_rules! fractional_numbers {
 
 impl<'a> Serializer for &'a mut Encoder {
     type Ok = ();
-    type Error = EncodeError;
+    type Error = Failure;
     type SerializeMap = Compound<'a>;
     type SerializeSeq = Compound<'a>;
     type SerializeStruct = Compound<'a>;
@@ -231,7 +221,7 @@ impl<'a> Serializer for &'a mut Encoder {
     type SerializeTupleStruct = Compound<'a>;
     type SerializeTupleVariant = Compound<'a>;
 
-    fn serialize_bool(self, value: bool) -> Result<(), EncodeError> {
+    fn serialize_bool(self, value: bool) -> Result<(), Failure> {
         self.text.push_str(if value { "true" } else { "false" });
         Ok(())
     }
@@ -244,34 +234,34 @@ impl<'a> Serializer for &'a mut Encoder {
 
     fractional_numbers! { serialize_f32: f32 serialize_f64: f64 }
 
-    fn serialize_char(self, value: char) -> Result<(), EncodeError> {
+    fn serialize_char(self, value: char) -> Result<(), Failure> {
         self.serialize_str(value.encode_utf8(&mut [0; 4]))
     }
 
-    fn serialize_str(self, value: &str) -> Result<(), EncodeError> {
-        push_quoted(&mut self.text, value);
+    fn serialize_str(self, value: &str) -> Result<(), Failure> {
+        self.text.push_quoted(value);
         Ok(())
     }
 
     /// Bytes of types other than [`Binary`](crate::socket::Binary) are copied, once.
-    fn serialize_bytes(self, value: &[u8]) -> Result<(), EncodeError> {
+    fn serialize_bytes(self, value: &[u8]) -> Result<(), Failure> {
         self.attach(Bytes::copy_from_slice(value))
     }
 
-    fn serialize_none(self) -> Result<(), EncodeError> {
+    fn serialize_none(self) -> Result<(), Failure> {
         self.serialize_unit()
     }
 
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), EncodeError> {
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Failure> {
         value.serialize(self)
     }
 
-    fn serialize_unit(self) -> Result<(), EncodeError> {
+    fn serialize_unit(self) -> Result<(), Failure> {
         self.text.push_str("null");
         Ok(())
     }
 
-    fn serialize_unit_struct(self, _name: &'static str) -> Result<(), EncodeError> {
+    fn serialize_unit_struct(self, _name: &'static str) -> Result<(), Failure> {
         self.serialize_unit()
     }
 
@@ -280,7 +270,7 @@ impl<'a> Serializer for &'a mut Encoder {
         _name: &'static str,
         _index: u32,
         variant: &'static str,
-    ) -> Result<(), EncodeError> {
+    ) -> Result<(), Failure> {
         self.serialize_str(variant)
     }
 
@@ -288,7 +278,7 @@ impl<'a> Serializer for &'a mut Encoder {
         self,
         name: &'static str,
         value: &T,
-    ) -> Result<(), EncodeError> {
+    ) -> Result<(), Failure> {
         match (name == BINARY).then(|| ask(value)).flatten() {
             Some(attachment) => self.attach(attachment),
             None => value.serialize(self),
@@ -301,27 +291,27 @@ impl<'a> Serializer for &'a mut Encoder {
         _index: u32,
         variant: &'static str,
         value: &T,
-    ) -> Result<(), EncodeError> {
-        let mut object = self.open("{", "}")?;
+    ) -> Result<(), Failure> {
+        let mut object = self.open(Form::Object)?;
         object.serialize_entry(variant, value)?;
         object.close();
         Ok(())
     }
 
-    fn serialize_seq(self, _length: Option<usize>) -> Result<Compound<'a>, EncodeError> {
-        self.open("[", "]")
+    fn serialize_seq(self, _length: Option<usize>) -> Result<Compound<'a>, Failure> {
+        self.open(Form::Array)
     }
 
-    fn serialize_tuple(self, _length: usize) -> Result<Compound<'a>, EncodeError> {
-        self.open("[", "]")
+    fn serialize_tuple(self, _length: usize) -> Result<Compound<'a>, Failure> {
+        self.open(Form::Array)
     }
 
     fn serialize_tuple_struct(
         self,
         _name: &'static str,
         _length: usize,
-    ) -> Result<Compound<'a>, EncodeError> {
-        self.open("[", "]")
+    ) -> Result<Compound<'a>, Failure> {
+        self.open(Form::Array)
     }
 
     fn serialize_tuple_variant(
@@ -330,23 +320,19 @@ impl<'a> Serializer for &'a mut Encoder {
         _index: u32,
         variant: &'static str,
         _length: usize,
-    ) -> Result<Compound<'a>, EncodeError> {
-        self.open_variant(variant, "[", "]}")
+    ) -> Result<Compound<'a>, Failure> {
+        self.open_variant(variant, Form::VariantArray)
     }
 
-    fn serialize_map(self, _length: Option<usize>) -> Result<Compound<'a>, EncodeError> {
-        self.open("{", "}")
+    fn serialize_map(self, _length: Option<usize>) -> Result<Compound<'a>, Failure> {
+        self.open(Form::Object)
     }
 
-    fn serialize_struct(
-        self,
-        name: &'static str,
-        _length: usize,
-    ) -> Result<Compound<'a>, EncodeError> {
+    fn serialize_struct(self, name: &'static str, _length: usize) -> Result<Compound<'a>, Failure> {
         if name == NUMBER || name == RAW_VALUE {
-            return Ok(Compound::raw(self));
+            return Ok(Compound::new(self, Form::Raw));
         }
-        self.open("{", "}")
+        self.open(Form::Object)
     }
 
     fn serialize_struct_variant(
@@ -355,12 +341,13 @@ impl<'a> Serializer for &'a mut Encoder {
         _index: u32,
         variant: &'static str,
         _length: usize,
-    ) -> Result<Compound<'a>, EncodeError> {
-        self.open_variant(variant, "{", "}}")
+    ) -> Result<Compound<'a>, Failure> {
+        self.open_variant(variant, Form::VariantObject)
     }
 
-    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<(), EncodeError> {
-        Quoted::write(&mut self.text, value).map_err(|_| ser::Error::custom("formatting failed"))
+    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<(), Failure> {
+        let written = self.text.push_displayed(value);
+        written.map_err(|_| ser::Error::custom("formatting failed"))
     }
 }
 

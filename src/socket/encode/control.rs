@@ -1,11 +1,9 @@
 //! Packets about a namespace itself: they have neither arguments nor attachments.
 
-use alloc::string::String;
-
 use bytes::Bytes;
 
 use super::sealed::{SealError, Sealed, check_namespace};
-use crate::socket::{args::Data, ser::push_quoted};
+use crate::socket::{args::Data, ser::Text};
 
 /// A packet about a namespace itself, for those who use the codec without a machine, which makes
 /// them itself.
@@ -43,7 +41,7 @@ impl Control {
         let mut text = begin(kind, namespace, json.len());
         text.push_str(json);
         Ok(Sealed {
-            text: text.into(),
+            text: text.into_bytes().into(),
             attachments: None,
         })
     }
@@ -53,9 +51,9 @@ impl Control {
 pub(in crate::socket) fn connect_answer(namespace: &str, sid: &str) -> Bytes {
     let mut text = begin("40", namespace, sid.len() + 10);
     text.push_str("{\"sid\":");
-    push_quoted(&mut text, sid);
-    text.push('}');
-    text.into()
+    text.push_quoted(sid);
+    text.push_str("}");
+    text.into_bytes().into()
 }
 
 /// The answer to a CONNECT that was refused (Socket.IO reference, section 3.7).
@@ -67,24 +65,24 @@ pub(in crate::socket) fn connect_error(
     let json = data.map_or("", Data::json);
     let mut text = begin("44", namespace, message.len() + json.len() + 24);
     text.push_str("{\"message\":");
-    push_quoted(&mut text, message);
+    text.push_quoted(message);
     if data.is_some() {
         text.push_str(",\"data\":");
         text.push_str(json);
     }
-    text.push('}');
-    text.into()
+    text.push_str("}");
+    text.into_bytes().into()
 }
 
 /// The end of a namespace's connection.
 pub(in crate::socket) fn disconnect(namespace: &str) -> Bytes {
-    begin("41", namespace, 0).into()
+    begin("41", namespace, 0).into_bytes().into()
 }
 
 /// The beginning of a packet, with room for more.
-fn begin(kind: &str, namespace: &str, more: usize) -> String {
+fn begin(kind: &str, namespace: &str, more: usize) -> Text {
     let (namespace, comma) = spelled(namespace);
-    let mut text = String::with_capacity(kind.len() + namespace.len() + comma.len() + more);
+    let mut text = Text::with_capacity(kind.len() + namespace.len() + comma.len() + more);
     for piece in [kind, namespace, comma] {
         text.push_str(piece);
     }

@@ -48,7 +48,7 @@ impl Watch for Unwatched {
     }
 }
 
-/// What does not stand for itself in a string.
+/// What does not stand for itself in a string (RFC 8259, section 7).
 struct Special;
 
 impl Sought for Special {

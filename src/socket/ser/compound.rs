@@ -10,7 +10,7 @@ use serde::{
     },
 };
 
-use super::{EncodeError, Encoder, key::Key, push_quoted, raw::Raw};
+use super::{Encoder, Failure, key::Key, raw::Raw};
 
 /// An array or object whose bracket is written.
 #[derive(Debug)]
@@ -20,28 +20,55 @@ pub(in crate::socket) struct Compound<'a> {
     form: Form,
 }
 
-#[derive(Debug)]
-enum Form {
-    /// The text that closes it, and how many levels that closes.
-    Json { close: &'static str, levels: usize },
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Form {
+    Array,
+    /// A list whose bracket stands already before an event's name.
+    Arguments,
+    Object,
     /// No compound at all: `serde_json`'s way of handing over a text.
     Raw,
+    /// An array that is the content of an enum's variant.
+    VariantArray,
+    /// An object that is the content of an enum's variant.
+    VariantObject,
 }
 
-impl<'a> Compound<'a> {
-    pub(super) fn new(encoder: &'a mut Encoder, close: &'static str) -> Self {
-        Self {
-            encoder,
-            first: true,
-            form: Form::Json { close, levels: 1 },
+impl Form {
+    pub(super) const fn open(self) -> &'static str {
+        match self {
+            Self::Array | Self::VariantArray => "[",
+            Self::Object | Self::VariantObject => "{",
+            Self::Arguments | Self::Raw => "",
         }
     }
 
-    pub(super) fn raw(encoder: &'a mut Encoder) -> Self {
+    const fn close(self) -> &'static str {
+        match self {
+            Self::Arguments | Self::Array => "]",
+            Self::Object => "}",
+            Self::VariantArray => "]}",
+            Self::VariantObject => "}}",
+            Self::Raw => "",
+        }
+    }
+
+    /// How many levels of nesting it is.
+    pub(super) const fn levels(self) -> usize {
+        match self {
+            Self::Arguments | Self::Array | Self::Object => 1,
+            Self::VariantArray | Self::VariantObject => 2,
+            Self::Raw => 0,
+        }
+    }
+}
+
+impl<'a> Compound<'a> {
+    pub(super) fn new(encoder: &'a mut Encoder, form: Form) -> Self {
         Self {
             encoder,
             first: true,
-            form: Form::Raw,
+            form,
         }
     }
 
@@ -53,72 +80,62 @@ impl<'a> Compound<'a> {
         }
     }
 
-    pub(super) fn of_two_levels(self) -> Self {
-        let form = match self.form {
-            Form::Json { close, .. } => Form::Json { close, levels: 2 },
-            Form::Raw => Form::Raw,
-        };
-        Self { form, ..self }
-    }
-
+    #[inline]
     pub(super) fn close(self) {
-        if let Form::Json { close, levels } = self.form {
-            self.encoder.text.push_str(close);
-            for _ in 0..levels {
-                self.encoder.leave();
-            }
-        }
+        self.encoder.text.push_str(self.form.close());
+        self.encoder.leave(self.form.levels());
     }
 
     /// Closes a struct. One that hands over a text has exactly one field.
-    fn close_struct(self) -> Result<(), EncodeError> {
-        if matches!(self.form, Form::Raw) && self.first {
+    fn close_struct(self) -> Result<(), Failure> {
+        if self.form == Form::Raw && self.first {
             return Err(not_one_field());
         }
         self.close();
         Ok(())
     }
 
+    #[inline]
     fn separate(&mut self) {
         if !mem::take(&mut self.first) {
-            self.encoder.text.push(',');
+            self.encoder.text.push_str(",");
         }
     }
 
-    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
+    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failure> {
         self.separate();
         value.serialize(&mut *self.encoder)
     }
 
-    fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), EncodeError> {
-        if let Form::Raw = self.form {
+    fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Failure> {
+        if self.form == Form::Raw {
             if !mem::take(&mut self.first) {
                 return Err(not_one_field());
             }
             return value.serialize(Raw(self.encoder));
         }
         self.separate();
-        push_quoted(&mut self.encoder.text, name);
-        self.encoder.text.push(':');
+        self.encoder.text.push_quoted(name);
+        self.encoder.text.push_str(":");
         value.serialize(&mut *self.encoder)
     }
 }
 
 impl SerializeMap for Compound<'_> {
     type Ok = ();
-    type Error = EncodeError;
+    type Error = Failure;
 
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), EncodeError> {
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Failure> {
         self.separate();
         key.serialize(Key(&mut self.encoder.text))
     }
 
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
-        self.encoder.text.push(':');
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failure> {
+        self.encoder.text.push_str(":");
         value.serialize(&mut *self.encoder)
     }
 
-    fn end(self) -> Result<(), EncodeError> {
+    fn end(self) -> Result<(), Failure> {
         self.close();
         Ok(())
     }
@@ -128,13 +145,13 @@ macro_rules! lists {
     ($($trait:ident: $method:ident)*) => {$(
         impl $trait for Compound<'_> {
             type Ok = ();
-            type Error = EncodeError;
+            type Error = Failure;
 
-            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failure> {
                 self.element(value)
             }
 
-            fn end(self) -> Result<(), EncodeError> {
+            fn end(self) -> Result<(), Failure> {
                 self.close();
                 Ok(())
             }
@@ -149,25 +166,25 @@ lists! {
     SerializeTupleVariant: serialize_field
 }
 
-fn not_one_field() -> EncodeError {
-    EncodeError::custom("a raw value that is not one text")
+fn not_one_field() -> Failure {
+    Failure::custom("a raw value that is not one text")
 }
 
 macro_rules! structs {
     ($($trait:ident)*) => {$(
         impl $trait for Compound<'_> {
             type Ok = ();
-            type Error = EncodeError;
+            type Error = Failure;
 
             fn serialize_field<T: Serialize + ?Sized>(
                 &mut self,
                 name: &'static str,
                 value: &T,
-            ) -> Result<(), EncodeError> {
+            ) -> Result<(), Failure> {
                 self.field(name, value)
             }
 
-            fn end(self) -> Result<(), EncodeError> {
+            fn end(self) -> Result<(), Failure> {
                 self.close_struct()
             }
         }

@@ -1,7 +1,7 @@
 //! Why a value cannot be sent.
 
 use alloc::boxed::Box;
-use core::fmt;
+use core::{error, fmt};
 
 use serde::ser;
 use thiserror::Error;
@@ -47,8 +47,34 @@ pub enum EncodeError {
     },
 }
 
-impl ser::Error for EncodeError {
+/// An [`EncodeError`] on its way out: each value hands on one pointer, which costs nothing while
+/// all is well.
+#[derive(Debug)]
+pub(in crate::socket) struct Failure(Box<EncodeError>);
+
+impl error::Error for Failure {}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl From<EncodeError> for Failure {
+    #[cold]
+    fn from(error: EncodeError) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+impl From<Failure> for EncodeError {
+    fn from(failure: Failure) -> Self {
+        *failure.0
+    }
+}
+
+impl ser::Error for Failure {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self::Custom(bounded(&message))
+        EncodeError::Custom(bounded(&message)).into()
     }
 }

@@ -1,26 +1,25 @@
 //! The keys of maps on the way out.
 
-use alloc::string::String;
 use core::fmt;
 
 use serde::{Serialize, Serializer, ser::Error as _};
 
-use super::{EncodeError, push_quoted, refuse::refuse, text::Quoted};
+use super::{EncodeError, Failure, Text, refuse::refuse};
 
 /// Writes a member's name. As with `serde_json`, numbers, booleans and characters are written in
 /// quotes, and an enum's variant without content is its name.
-pub(super) struct Key<'a>(pub(super) &'a mut String);
+pub(super) struct Key<'a>(pub(super) &'a mut Text);
 
 impl Key<'_> {
     #[expect(clippy::unused_self, reason = "the shape that the macro calls")]
-    fn refuse(&self) -> EncodeError {
-        EncodeError::KeyNotString
+    fn refuse(&self) -> Failure {
+        EncodeError::KeyNotString.into()
     }
 }
 
 macro_rules! displayed {
     ($($method:ident($type:ty))*) => {$(
-        fn $method(self, value: $type) -> Result<(), EncodeError> {
+        fn $method(self, value: $type) -> Result<(), Failure> {
             self.collect_str(&value)
         }
     )*};
@@ -28,7 +27,7 @@ macro_rules! displayed {
 
 macro_rules! fractional_numbers {
     ($($method:ident: $type:ty)*) => {$(
-        fn $method(self, number: $type) -> Result<(), EncodeError> {
+        fn $method(self, number: $type) -> Result<(), Failure> {
             if !number.is_finite() {
                 return Err(self.refuse());
             }
@@ -39,7 +38,7 @@ macro_rules! fractional_numbers {
 
 impl Serializer for Key<'_> {
     type Ok = ();
-    type Error = EncodeError;
+    type Error = Failure;
 
     displayed! {
         serialize_bool(bool)
@@ -52,16 +51,16 @@ impl Serializer for Key<'_> {
 
     fractional_numbers! { serialize_f32: f32 serialize_f64: f64 }
 
-    fn serialize_str(self, value: &str) -> Result<(), EncodeError> {
-        push_quoted(self.0, value);
+    fn serialize_str(self, value: &str) -> Result<(), Failure> {
+        self.0.push_quoted(value);
         Ok(())
     }
 
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), EncodeError> {
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Failure> {
         value.serialize(self)
     }
 
-    fn serialize_none(self) -> Result<(), EncodeError> {
+    fn serialize_none(self) -> Result<(), Failure> {
         Err(self.refuse())
     }
 
@@ -70,7 +69,7 @@ impl Serializer for Key<'_> {
         _name: &'static str,
         _index: u32,
         variant: &'static str,
-    ) -> Result<(), EncodeError> {
+    ) -> Result<(), Failure> {
         self.serialize_str(variant)
     }
 
@@ -78,12 +77,13 @@ impl Serializer for Key<'_> {
         self,
         _name: &'static str,
         value: &T,
-    ) -> Result<(), EncodeError> {
+    ) -> Result<(), Failure> {
         value.serialize(self)
     }
 
-    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<(), EncodeError> {
-        Quoted::write(self.0, value).map_err(|_| EncodeError::custom("formatting failed"))
+    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<(), Failure> {
+        let written = self.0.push_displayed(value);
+        written.map_err(|_| Failure::custom("formatting failed"))
     }
 
     refuse! { compounds lists units }

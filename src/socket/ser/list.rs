@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use super::{ARGS, Compound, EncodeError, Encoder, ask::ask, refuse::refuse};
+use super::{ARGS, Compound, EncodeError, Encoder, Failure, Form, ask::ask, refuse::refuse};
 use crate::socket::args::Args;
 
 /// Writes arguments behind what the encoder holds, and the bracket that closes them.
@@ -18,12 +18,12 @@ pub(in crate::socket) struct List<'a> {
 
 impl<'a> List<'a> {
     #[expect(clippy::unused_self, reason = "the shape that the macro calls")]
-    fn refuse(&self) -> EncodeError {
-        EncodeError::NotArguments
+    fn refuse(&self) -> Failure {
+        EncodeError::NotArguments.into()
     }
 
-    fn open(self) -> Result<Compound<'a>, EncodeError> {
-        let list = self.encoder.open("", "]")?;
+    fn open(self) -> Result<Compound<'a>, Failure> {
+        let list = self.encoder.open(Form::Arguments)?;
         Ok(if self.named { list.continued() } else { list })
     }
 
@@ -32,28 +32,28 @@ impl<'a> List<'a> {
     /// # Errors
     ///
     /// When more attachments came than may be sent.
-    pub(in crate::socket) fn forward(self, args: &Args) -> Result<(), EncodeError> {
+    pub(in crate::socket) fn forward(self, args: &Args) -> Result<(), Failure> {
         if self.named && !args.is_empty() {
-            self.encoder.text.push(',');
+            self.encoder.text.push_str(",");
         }
         self.encoder.forward(args)?;
-        self.encoder.text.push(']');
+        self.encoder.text.push_str("]");
         Ok(())
     }
 }
 
 impl<'a> Serializer for List<'a> {
     type Ok = ();
-    type Error = EncodeError;
+    type Error = Failure;
     type SerializeSeq = Compound<'a>;
     type SerializeTuple = Compound<'a>;
     type SerializeTupleStruct = Compound<'a>;
 
-    fn serialize_seq(self, _length: Option<usize>) -> Result<Compound<'a>, EncodeError> {
+    fn serialize_seq(self, _length: Option<usize>) -> Result<Compound<'a>, Failure> {
         self.open()
     }
 
-    fn serialize_tuple(self, _length: usize) -> Result<Compound<'a>, EncodeError> {
+    fn serialize_tuple(self, _length: usize) -> Result<Compound<'a>, Failure> {
         self.open()
     }
 
@@ -61,16 +61,16 @@ impl<'a> Serializer for List<'a> {
         self,
         _name: &'static str,
         _length: usize,
-    ) -> Result<Compound<'a>, EncodeError> {
+    ) -> Result<Compound<'a>, Failure> {
         self.open()
     }
 
-    fn serialize_unit(self) -> Result<(), EncodeError> {
+    fn serialize_unit(self) -> Result<(), Failure> {
         self.open()?.close();
         Ok(())
     }
 
-    fn serialize_unit_struct(self, _name: &'static str) -> Result<(), EncodeError> {
+    fn serialize_unit_struct(self, _name: &'static str) -> Result<(), Failure> {
         self.serialize_unit()
     }
 
@@ -78,7 +78,7 @@ impl<'a> Serializer for List<'a> {
         self,
         name: &'static str,
         value: &T,
-    ) -> Result<(), EncodeError> {
+    ) -> Result<(), Failure> {
         match (name == ARGS).then(|| ask(value)).flatten() {
             Some(args) => self.forward(&args),
             None => value.serialize(self),

@@ -2,7 +2,7 @@
 
 use serde::{Serializer, ser::Error as _};
 
-use super::{EncodeError, Encoder, MAX_DEPTH, refuse::refuse};
+use super::{EncodeError, Encoder, Failure, MAX_DEPTH, refuse::refuse};
 use crate::socket::json::{self, Fault};
 
 /// Takes over a text.
@@ -13,21 +13,21 @@ pub(super) struct Raw<'a>(pub(super) &'a mut Encoder);
 
 impl Raw<'_> {
     #[expect(clippy::unused_self, reason = "the shape that the macro calls")]
-    fn refuse(&self) -> EncodeError {
-        EncodeError::custom("a raw value that is no text")
+    fn refuse(&self) -> Failure {
+        Failure::custom("a raw value that is no text")
     }
 }
 
 impl Serializer for Raw<'_> {
     type Ok = ();
-    type Error = EncodeError;
+    type Error = Failure;
 
-    fn serialize_str(self, json: &str) -> Result<(), EncodeError> {
+    fn serialize_str(self, json: &str) -> Result<(), Failure> {
         let json = json.trim_start_matches([' ', '\n', '\r', '\t']);
         let room = MAX_DEPTH.saturating_sub(self.0.depth);
         let length = json::check(json, room, 0).map_err(|fault| match fault {
-            Fault::TooDeep { .. } => EncodeError::TooDeep { limit: MAX_DEPTH },
-            _ => EncodeError::custom("a raw value that is not JSON"),
+            Fault::TooDeep { .. } => EncodeError::TooDeep { limit: MAX_DEPTH }.into(),
+            _ => Failure::custom("a raw value that is not JSON"),
         })?;
         self.0.text.push_str(json.get(..length).unwrap_or_default());
         Ok(())

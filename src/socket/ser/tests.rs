@@ -11,7 +11,7 @@ use super::*;
 use crate::socket::args::Binary;
 
 fn text(value: &(impl Serialize + ?Sized)) -> String {
-    json(value).unwrap()
+    json(value).unwrap().to_string()
 }
 
 /// Nests a value in this many lists.

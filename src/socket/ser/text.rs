@@ -1,104 +1,171 @@
-//! Strings in JSON.
+//! JSON text, and strings in it.
 
-use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt::{self, Write as _};
 
-/// Appends a string in quotes, escaped as `JSON.stringify` does it (Socket.IO reference, section
-/// 1.8). No control character stays as it is, so neither does the separator of packets in a polling
-/// body, U+001E.
-pub(in crate::socket) fn push_quoted(text: &mut String, value: &str) {
-    text.reserve(value.len() + 2);
-    text.push('"');
-    push_escaped(text, value);
-    text.push('"');
-}
+use bytestring::ByteString;
 
-/// A string whose pieces come from a `Display`.
-pub(super) struct Quoted<'a>(&'a mut String);
+/// Text that grows at its end. It is UTF-8: only whole texts are put into it.
+///
+/// It is not a `String` because strings are copied and looked through in one go, a word at a time.
+#[derive(Clone, Debug, Default)]
+pub(in crate::socket) struct Text(Vec<u8>);
 
-impl<'a> Quoted<'a> {
-    pub(super) fn write(text: &'a mut String, value: &(impl fmt::Display + ?Sized)) -> fmt::Result {
-        text.push('"');
-        write!(Quoted(text), "{value}")?;
-        text.push('"');
+impl Text {
+    pub(in crate::socket) fn with_capacity(capacity: usize) -> Self {
+        Self(Vec::with_capacity(capacity))
+    }
+
+    pub(in crate::socket) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    #[inline]
+    pub(in crate::socket) fn push_str(&mut self, text: &str) {
+        self.0.extend_from_slice(text.as_bytes());
+    }
+
+    /// Appends a string in quotes, escaped as `JSON.stringify` does it (Socket.IO reference, section
+    /// 1.8). No control character stays as it is, so neither does the separator of packets in a
+    /// polling body, U+001E.
+    pub(in crate::socket) fn push_quoted(&mut self, value: &str) {
+        self.0.reserve(value.len() + "\"\":,".len());
+        self.push_str("\"");
+        self.push_escaped(value.as_bytes());
+        self.push_str("\"");
+    }
+
+    /// Appends a string whose pieces come from a `Display`.
+    pub(super) fn push_displayed(&mut self, value: &(impl fmt::Display + ?Sized)) -> fmt::Result {
+        self.push_str("\"");
+        write!(Escaped(self), "{value}")?;
+        self.push_str("\"");
         Ok(())
+    }
+
+    /// Takes back the bracket that closes a list, to go on with it: whether it is empty.
+    pub(in crate::socket) fn reopen(&mut self) -> bool {
+        self.0.pop();
+        self.0.ends_with(b"[")
+    }
+
+    pub(in crate::socket) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
+    pub(in crate::socket) fn into_shared(self) -> ByteString {
+        ByteString::try_from(self.0).expect("only whole texts are put into it")
+    }
+
+    fn push_escaped(&mut self, value: &[u8]) {
+        let mut rest = value;
+        while let Some((&word, after)) = rest.split_first_chunk::<WORD>() {
+            self.0.extend_from_slice(&word);
+            rest = after;
+            let marks = special_bytes(u64::from_le_bytes(word));
+            if marks != 0 {
+                // Taken back from the first special byte on, and gone on with behind it.
+                let beyond = WORD - marks.trailing_zeros() as usize / 8;
+                self.0.truncate(self.0.len() - beyond);
+                let (_, again) = value.split_at(value.len() - rest.len() - beyond);
+                let Some((&special, after)) = again.split_first() else {
+                    return;
+                };
+                self.push_escape(special);
+                rest = after;
+            }
+        }
+        for &byte in rest {
+            if is_special(byte) {
+                self.push_escape(byte);
+            } else {
+                self.0.push(byte);
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn push_escape(&mut self, special: u8) {
+        self.push_str(match special {
+            0x08 => r"\b",
+            0x0c => r"\f",
+            b'\n' => r"\n",
+            b'\r' => r"\r",
+            b'\t' => r"\t",
+            b'"' => "\\\"",
+            b'\\' => r"\\",
+            _ => {
+                let digit = |half: u8| HEX.get(usize::from(half)).copied().unwrap_or(b'0');
+                let code = [digit(special >> 4), digit(special & 0xf)];
+                self.push_str(r"\u00");
+                self.0.extend_from_slice(&code);
+                return;
+            }
+        });
     }
 }
 
-impl fmt::Write for Quoted<'_> {
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+struct Escaped<'a>(&'a mut Text);
+
+impl fmt::Write for Escaped<'_> {
     fn write_str(&mut self, piece: &str) -> fmt::Result {
-        push_escaped(self.0, piece);
+        self.0.push_escaped(piece.as_bytes());
         Ok(())
     }
 }
 
-fn push_escaped(text: &mut String, value: &str) {
-    let mut rest = value;
-    while let Some((plain, byte, after)) = split_special(rest) {
-        text.push_str(plain);
-        push_escape(text, byte);
-        rest = after;
+/// How many bytes are looked at together.
+const WORD: usize = 8;
+
+/// Sets the high bit of the lowest byte that is special, and of no byte below it.
+const fn special_bytes(word: u64) -> u64 {
+    const EACH: u64 = u64::MAX / 0xff;
+
+    // A borrow can only come from a byte that is itself below its bound, so it spoils none below.
+    const fn below(word: u64, bound: u8) -> u64 {
+        word.wrapping_sub(EACH * bound as u64) & !word
     }
-    text.push_str(rest);
+
+    let quote = below(word ^ (EACH * b'"' as u64), 1);
+    let backslash = below(word ^ (EACH * b'\\' as u64), 1);
+    (below(word, 0x20) | quote | backslash) & (EACH * 0x80)
 }
 
-/// Splits at the first byte that is escaped; it is ASCII.
-fn split_special(value: &str) -> Option<(&str, u8, &str)> {
-    let at = first_special(value.as_bytes())?;
-    let (plain, rest) = value.split_at_checked(at)?;
-    let (special, after) = rest.split_at_checked(1)?;
-    Some((plain, *special.as_bytes().first()?, after))
-}
-
-fn first_special(bytes: &[u8]) -> Option<usize> {
-    // Whole blocks without a branch inside are looked at many bytes at once.
-    let (blocks, _) = bytes.as_chunks::<16>();
-    let has_special = |block: &[u8; 16]| {
-        block
-            .iter()
-            .fold(false, |any, &byte| any | is_special(byte))
-    };
-    let plain = 16
-        * blocks
-            .iter()
-            .take_while(|block| !has_special(block))
-            .count();
-    let rest = bytes.get(plain..)?;
-    Some(plain + rest.iter().position(|&byte| is_special(byte))?)
-}
-
-fn is_special(byte: u8) -> bool {
+const fn is_special(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\'
-}
-
-fn push_escape(text: &mut String, byte: u8) {
-    text.push_str(match byte {
-        0x08 => r"\b",
-        0x0c => r"\f",
-        b'\n' => r"\n",
-        b'\r' => r"\r",
-        b'\t' => r"\t",
-        b'"' => "\\\"",
-        b'\\' => r"\\",
-        _ => return push_code(text, byte),
-    });
-}
-
-fn push_code(text: &mut String, byte: u8) {
-    text.push_str(r"\u00");
-    for digit in [byte >> 4, byte & 0xf] {
-        text.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::String;
+
     use super::*;
 
     fn quoted(value: &str) -> String {
-        let mut text = String::new();
-        push_quoted(&mut text, value);
-        text
+        let mut text = Text::default();
+        text.push_quoted(value);
+        String::from_utf8(text.into_bytes()).unwrap()
+    }
+
+    #[test]
+    fn special_bytes_are_found_among_any_others() {
+        for byte in 0..=u8::MAX {
+            for place in 0..WORD {
+                for other in [b' ', b'!', b'#', b'[', b']', 0x7f, 0x80, 0xff] {
+                    let mut word = [other; WORD];
+                    word[place] = byte;
+                    let marks = special_bytes(u64::from_le_bytes(word));
+                    let found = (marks != 0).then(|| marks.trailing_zeros() as usize / 8);
+                    assert_eq!(
+                        found,
+                        is_special(byte).then_some(place),
+                        "{byte} in {word:?}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]
