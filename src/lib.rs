@@ -101,7 +101,10 @@
 //!
 //! # Features
 //!
-//! None. The crate is `no_std` with `alloc` and forbids unsafe code.
+//! - `std`: lets base64 find out which vector instructions the processor has, and use them. Nothing
+//!   else changes. Off by default: the crate is `no_std` with `alloc`.
+//!
+//! The crate forbids unsafe code.
 
 #![no_std]
 #![cfg_attr(
@@ -115,7 +118,7 @@
 )]
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, feature = "std"))]
 extern crate std;
 
 mod deadlines;

@@ -60,7 +60,7 @@ impl<P: Parser> Codec<P> {
         match message {
             // Nearly all texts are messages: they are not cut off from their type.
             Message::Text(text) if text.starts_with(packet::MESSAGE) => {
-                let payload = self.parser.parse_from(text, packet::MESSAGE.len_utf8());
+                let payload = self.parser.parse_from(text, packet::MESSAGE.len());
                 inbound.first = Some(Packet::Message(payload));
             }
             message => inbound.push(&self.parser, Packet::decode(message)),
@@ -73,7 +73,16 @@ impl<P: Parser> Codec<P> {
     ///
     /// Reading stops at the first packet that breaks a rule; the packets before it count.
     pub fn read_body(self, body: Bytes) -> Inbound<P> {
-        let mut inbound = Inbound::default();
+        // Room for what a body of this size may well hold, so that the list seldom grows. A body that
+        // holds more small packets than this makes it grow as they come.
+        const TYPICAL_LEN: usize = 16;
+        const MOST: usize = 64;
+
+        let typical = (body.len() / TYPICAL_LEN).min(MOST);
+        let mut inbound = Inbound {
+            rest: Vec::with_capacity(typical),
+            ..Inbound::default()
+        };
         for packet in payload::decode(body, self.max_packets) {
             inbound.push(&self.parser, packet);
         }

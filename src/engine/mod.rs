@@ -2,6 +2,7 @@
 //!
 //! [`Server`] is a whole Engine.IO server as one state machine, usable without Socket.IO.
 
+mod base64;
 pub(crate) mod check;
 mod codec;
 mod config;

@@ -11,27 +11,15 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use base64::{
-    Engine as _, alphabet,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
 use bytes::Bytes;
 use bytestring::ByteString;
 use thiserror::Error;
 
+use super::base64;
 use crate::edge::{FrameKind, Message};
 
-/// Written with padding, read with or without; leftover bits are ignored as by the reference
-/// (Engine.IO reference, "Base64 details").
-pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_allow_trailing_bits(true)
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-
 /// The type of a text message.
-pub(super) const MESSAGE: char = '4';
+pub(super) const MESSAGE: &str = "4";
 
 /// One Engine.IO packet (Engine.IO protocol v4, "Packet encoding").
 ///
@@ -132,19 +120,26 @@ impl Packet {
     /// Decodes one packet in its text form: `packet`, which lies in `buffer` and shares it if it is
     /// most of it.
     pub(super) fn decode_text(buffer: &ByteString, packet: &str) -> Result<Self, DecodeError> {
-        let mut rest = packet.chars();
-        let kind = rest.next().ok_or(DecodeError::Empty)?;
-        let data = || part_of(buffer, rest.as_str());
+        let Some((kind, rest)) = packet.split_at_checked(1) else {
+            let first = packet.chars().next();
+            return Err(first.map_or(DecodeError::Empty, DecodeError::UnknownType));
+        };
+        let data = || part_of(buffer, rest);
         Ok(match kind {
-            '0' => Self::Open(data()),
-            '1' => Self::Close,
-            '2' => Self::Ping(data()),
-            '3' => Self::Pong(data()),
+            "0" => Self::Open(data()),
+            "1" => Self::Close,
+            "2" => Self::Ping(data()),
+            "3" => Self::Pong(data()),
             MESSAGE => Self::Message(Message::Text(data())),
-            '5' => Self::Upgrade,
-            '6' => Self::Noop,
-            'b' => Self::Message(Message::Binary(decode_base64(rest.as_str())?)),
-            other => return Err(DecodeError::UnknownType(other)),
+            "5" => Self::Upgrade,
+            "6" => Self::Noop,
+            "b" => Self::Message(Message::Binary(decode_base64(rest)?)),
+            other => {
+                return Err(other
+                    .chars()
+                    .next()
+                    .map_or(DecodeError::Empty, DecodeError::UnknownType));
+            }
         })
     }
 
@@ -224,17 +219,12 @@ fn part_of(buffer: &ByteString, part: &str) -> ByteString {
 }
 
 fn decode_base64(data: &str) -> Result<Bytes, DecodeError> {
-    use base64::DecodeError::{InvalidByte, InvalidLastSymbol, InvalidLength, InvalidPadding};
-
-    BASE64.decode(data).map(Bytes::from).map_err(|error| {
-        let valid = match error {
-            InvalidByte(offset, _) | InvalidLastSymbol { offset, .. } => offset,
-            InvalidLength(_) | InvalidPadding => data.len(),
-        };
-        DecodeError::InvalidBase64 {
+    let decoded = base64::decode(data.as_bytes());
+    decoded
+        .map(Bytes::from)
+        .map_err(|valid| DecodeError::InvalidBase64 {
             offset: "b".len() + valid,
-        }
-    })
+        })
 }
 
 #[cfg(test)]

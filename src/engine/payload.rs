@@ -7,16 +7,29 @@
 use alloc::vec::Vec;
 use core::{iter::FusedIterator, mem};
 
-use base64::Engine as _;
 use bytes::Bytes;
 use bytestring::ByteString;
 use thiserror::Error;
 
-use super::packet::{BASE64, DecodeError, Packet};
-use crate::edge::{Frame, FrameKind};
+use super::{
+    base64,
+    packet::{DecodeError, Packet},
+};
+use crate::{
+    edge::{Frame, FrameKind},
+    window::{Sought, Window},
+};
 
 /// Stands between two packets of a body.
 pub(crate) const SEPARATOR: u8 = 0x1e;
+
+struct Separator;
+
+impl Sought for Separator {
+    fn is(byte: u8) -> bool {
+        byte == SEPARATOR
+    }
+}
 
 /// Decodes a body, packet by packet; the first error is the last item.
 ///
@@ -38,6 +51,7 @@ pub fn decode(
         }
     };
     Packets {
+        separators: Window::new(body.as_bytes()),
         body,
         next,
         read: 0,
@@ -114,7 +128,7 @@ pub(crate) fn join(frames: &[Frame]) -> Bytes {
 /// The length of a frame in its text form, without a separator.
 pub(crate) fn encoded_len(frame: &Frame) -> usize {
     match frame.kind {
-        FrameKind::Binary => "b".len() + base64_len(frame.payload.len()),
+        FrameKind::Binary => "b".len() + base64::encoded_len(frame.payload.len()),
         FrameKind::Text => frame.payload.len(),
     }
 }
@@ -123,25 +137,15 @@ fn push(body: &mut Vec<u8>, frame: &Frame) {
     match frame.kind {
         FrameKind::Binary => {
             body.push(b'b');
-            push_base64(body, &frame.payload);
+            base64::encode_to(body, &frame.payload);
         }
         FrameKind::Text => body.extend_from_slice(&frame.payload),
     }
 }
 
-fn push_base64(body: &mut Vec<u8>, bytes: &[u8]) {
-    let start = body.len();
-    body.resize(start + base64_len(bytes.len()), b'=');
-    let written = BASE64.encode_slice(bytes, body.split_at_mut(start).1);
-    debug_assert_eq!(written, Ok(base64_len(bytes.len())), "the size is exact");
-}
-
-const fn base64_len(bytes: usize) -> usize {
-    bytes.div_ceil(3) * 4
-}
-
 struct Packets {
     body: ByteString,
+    separators: Window<Separator>,
     next: Next,
     read: usize,
     limit: usize,
@@ -163,12 +167,11 @@ impl Packets {
             return Err(self.too_many());
         }
         self.read += 1;
-        let rest = self.body.get(start..).unwrap_or_default();
-        let separator = memchr::memchr(SEPARATOR, rest.as_bytes());
-        let packet = separator.map_or(Some(rest), |len| rest.get(..len));
-        let packet = Packet::decode_text(&self.body, packet.unwrap_or_default())?;
-        if let Some(len) = separator {
-            let start = start + len + 1;
+        let end = self.separators.find(self.body.as_bytes(), start);
+        let packet = self.body.get(start..end).unwrap_or_default();
+        let packet = Packet::decode_text(&self.body, packet)?;
+        if end < self.body.len() {
+            let start = end + 1;
             self.next = Next::Packet { start };
         }
         Ok(packet)

@@ -47,19 +47,6 @@ impl Span {
     }
 }
 
-/// What the first element of a received array is.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) enum Name {
-    /// An answer has no name: the array holds arguments only.
-    #[default]
-    None,
-    /// The text in the span is the name: a string without escapes (the span excludes its quotes),
-    /// or a number.
-    Plain(Span),
-    /// A string with escapes, decoded.
-    Escaped(Box<str>),
-}
-
 /// An event's name and arguments, or an answer's arguments, as they came: validated once, decoded
 /// when asked.
 ///
@@ -95,10 +82,21 @@ pub struct Args {
     extra: Option<Box<Extra>>,
 }
 
-#[derive(Clone)]
-struct Extra {
+/// What few packets have.
+#[derive(Clone, Default, Eq, PartialEq)]
+pub(crate) struct Extra {
+    /// An event's name, if it is a string with escapes.
     name: Option<Box<str>>,
-    attachments: Option<Arc<[Bytes]>>,
+    pub(crate) attachments: Option<Arc<[Bytes]>>,
+}
+
+impl Extra {
+    pub(crate) fn of_name(name: Box<str>) -> Self {
+        Self {
+            name: Some(name),
+            attachments: None,
+        }
+    }
 }
 
 impl Args {
@@ -106,21 +104,10 @@ impl Args {
     /// name, no deeper than the limit, and each placeholder names one of the attachments.
     pub(crate) fn new(
         text: ByteString,
-        name: Name,
+        name: Span,
         arguments: Span,
-        attachments: Option<Arc<[Bytes]>>,
+        extra: Option<Box<Extra>>,
     ) -> Self {
-        let (name, escaped) = match name {
-            Name::None => (Span::default(), None),
-            Name::Plain(span) => (span, None),
-            Name::Escaped(name) => (Span::default(), Some(name)),
-        };
-        let extra = (escaped.is_some() || attachments.is_some()).then(|| {
-            Box::new(Extra {
-                name: escaped,
-                attachments,
-            })
-        });
         Self {
             text,
             name,
@@ -131,7 +118,7 @@ impl Args {
 
     /// No arguments: what a packet without a payload has.
     pub(crate) fn none() -> Self {
-        Self::new(ByteString::new(), Name::None, Span::default(), None)
+        Self::new(ByteString::new(), Span::default(), Span::default(), None)
     }
 
     /// The event's name; a number is its text. An answer's arguments have none: it is empty.

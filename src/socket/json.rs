@@ -59,6 +59,7 @@ pub(super) fn check(json: &str, max_depth: usize, attachments: usize) -> Result<
 }
 
 /// Checks an event's payload in the same way, which begins with a bracket, and finds the name in it.
+#[inline]
 pub(super) fn check_event(
     json: &str,
     max_depth: usize,

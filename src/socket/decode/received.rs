@@ -1,6 +1,6 @@
 //! A packet that came in.
 
-use alloc::sync::Arc;
+use alloc::{borrow::Cow, boxed::Box, sync::Arc};
 use core::{fmt, ops::Range};
 
 use bytes::Bytes;
@@ -8,7 +8,7 @@ use bytestring::ByteString;
 
 use super::{DecodeError, Limits, PacketKind, header::Header};
 use crate::socket::{
-    args::{Args, Data, Name, Span},
+    args::{Args, Data, Extra, Span},
     de::Reader,
     encode::is_reserved,
     json::{self, Fault},
@@ -21,20 +21,24 @@ use crate::socket::{
 #[derive(Clone, Eq, PartialEq)]
 pub struct Received {
     text: ByteString,
-    kind: PacketKind,
-    announced: usize,
-    attachments: Option<Arc<[Bytes]>>,
     /// Empty for the main one if the text leaves it out.
     namespace: Span,
-    id: Option<u64>,
+    /// Only an event has one.
+    name: Span,
     /// The arguments of an event or an answer, the data of others; empty if there are none.
     content: Span,
-    /// Only an event has one.
-    name: Name,
+    /// [`NO_ID`] if there is none.
+    id: u64,
+    announced: u32,
+    kind: PacketKind,
+    extra: Option<Box<Extra>>,
 }
+
+const NO_ID: u64 = u64::MAX;
 
 impl Received {
     /// Reads the packet that begins at a byte of a text and ends with it.
+    #[inline]
     pub(super) fn decode(
         text: ByteString,
         start: usize,
@@ -48,23 +52,23 @@ impl Received {
             return Err(DecodeError::TooLong { len, limit });
         }
         let header = Header::decode(packet, limits)?;
-        let Payload { name, content } = Payload::check(&header, packet, limits)?;
+        let payload = Payload::check(&header, packet, limits)?;
         // The text was just found to be short enough for its offsets to fit.
         let shift = u32::try_from(start).unwrap_or_default();
         Ok(Self {
-            kind: header.kind,
-            announced: header.attachments,
-            attachments: None,
             namespace: header
                 .namespace
-                .map(|name| span(name).shifted(shift))
-                .unwrap_or_default(),
-            id: header.id,
-            content: content.shifted(shift),
-            name: match name {
-                Name::Plain(name) => Name::Plain(name.shifted(shift)),
-                name => name,
-            },
+                .map(span)
+                .unwrap_or_default()
+                .shifted(shift),
+            name: payload.name.shifted(shift),
+            content: payload.content.shifted(shift),
+            id: header.id.unwrap_or(NO_ID),
+            announced: u32::try_from(header.attachments).unwrap_or(u32::MAX),
+            kind: header.kind,
+            extra: payload
+                .escaped_name
+                .map(|name| Box::new(Extra::of_name(name))),
             text,
         })
     }
@@ -85,12 +89,12 @@ impl Received {
     /// The acknowledgement id: an event asks for an answer with it, an answer without it is lost,
     /// and with other packets it means nothing.
     pub fn id(&self) -> Option<u64> {
-        self.id
+        Some(self.id).filter(|&id| id != NO_ID)
     }
 
     /// How many attachments it announces.
     pub fn attachments(&self) -> usize {
-        self.announced
+        self.announced as usize
     }
 
     /// The arguments of an event or an answer; none if it came without. Shares the text.
@@ -99,7 +103,7 @@ impl Received {
     pub fn into_args(self) -> Args {
         match self.kind {
             PacketKind::Event | PacketKind::Ack => {
-                Args::new(self.text, self.name, self.content, self.attachments)
+                Args::new(self.text, self.name, self.content, self.extra)
             }
             _ => Args::none(),
         }
@@ -116,7 +120,7 @@ impl Received {
     }
 
     pub(in crate::socket) fn attach(&mut self, attachments: Arc<[Bytes]>) {
-        self.attachments = Some(attachments);
+        self.extra.get_or_insert_default().attachments = Some(attachments);
     }
 }
 
@@ -125,9 +129,9 @@ impl fmt::Debug for Received {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Received")
             .field("kind", &self.kind)
-            .field("attachments", &self.announced)
+            .field("attachments", &self.attachments())
             .field("namespace", &self.namespace())
-            .field("id", &self.id)
+            .field("id", &self.id())
             .finish_non_exhaustive()
     }
 }
@@ -135,12 +139,15 @@ impl fmt::Debug for Received {
 /// What stands behind a header.
 #[derive(Default)]
 struct Payload {
-    name: Name,
+    name: Span,
+    /// The name, if it does not stand in the text as it is.
+    escaped_name: Option<Box<str>>,
     content: Span,
 }
 
 impl Payload {
     /// Checks it (Socket.IO reference, section 1.4).
+    #[inline]
     fn check(header: &Header, text: &str, limits: &Limits) -> Result<Self, DecodeError> {
         let (kind, offset) = (header.kind, header.payload);
         let json = text.get(offset..).unwrap_or_default();
@@ -165,11 +172,12 @@ impl Payload {
         // The brackets of an answer's list are not part of the arguments.
         let bracket = usize::from(kind == PacketKind::Ack);
         Ok(Self {
-            name: Name::None,
             content: span(offset + bracket..offset + len - bracket),
+            ..Self::default()
         })
     }
 
+    #[inline]
     fn check_event(
         header: &Header,
         text: &str,
@@ -183,8 +191,10 @@ impl Payload {
         let Some(name) = event.name else {
             return Err(DecodeError::IllegalEventName { offset: arguments });
         };
+        let (name, escaped_name) = event_name(text, start + name.start..start + name.end)?;
         Ok(Self {
-            name: event_name(text, start + name.start..start + name.end)?,
+            name,
+            escaped_name,
             content: span(arguments..start + event.len - "]".len()),
         })
     }
@@ -223,26 +233,28 @@ impl PacketKind {
     }
 }
 
-/// The name of an event: a number is its text, a string is what stands between its quotes.
-fn event_name(text: &str, element: Range<usize>) -> Result<Name, DecodeError> {
+/// The name of an event, and its text if that does not stand there as it is. A number's text is the
+/// name, and what stands between the quotes of a string.
+fn event_name(text: &str, element: Range<usize>) -> Result<(Span, Option<Box<str>>), DecodeError> {
     let offset = element.start;
     let raw = text.get(element.clone()).unwrap_or_default();
     let quoted = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"'));
     let Some(plain) = quoted else {
-        return Ok(Name::Plain(span(element)));
+        return Ok((span(element), None));
     };
-    if plain.as_bytes().contains(&b'\\') {
+    let name = if plain.as_bytes().contains(&b'\\') {
         let name = Reader::new(raw).string();
-        let name = name.map_err(|_| DecodeError::IllegalEventName { offset })?;
-        if is_reserved(&name) {
-            return Err(DecodeError::ReservedEventName { offset });
-        }
-        return Ok(Name::Escaped(name.into()));
-    }
-    if is_reserved(plain) {
+        name.map_err(|_| DecodeError::IllegalEventName { offset })?
+    } else {
+        Cow::Borrowed(plain)
+    };
+    if is_reserved(&name) {
         return Err(DecodeError::ReservedEventName { offset });
     }
-    Ok(Name::Plain(span(element.start + 1..element.end - 1)))
+    Ok(match name {
+        Cow::Borrowed(_) => (span(element.start + 1..element.end - 1), None),
+        Cow::Owned(name) => (Span::default(), Some(name.into())),
+    })
 }
 
 /// The text was found to be short enough for its offsets to fit.
