@@ -101,7 +101,7 @@ fn assert_survives(packet: Packet) {
 fn assert_error(error: &DecodeError, text: &str) {
     assert!(RULES.contains(&error.rule()) && !error.to_string().is_empty());
     let offset = error.offset().expect("it is about a place");
-    assert!(offset <= text.len(), "{error} in {text:?}");
+    assert!(text.is_char_boundary(offset), "{error} in {text:?}");
 }
 
 /// What a text is.
