@@ -1,5 +1,6 @@
 //! What an event carries: its name and arguments, as they came.
 
+mod arg;
 mod binary;
 mod data;
 pub(super) mod source;
@@ -15,9 +16,13 @@ use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 
 pub(super) use self::tray::Tray;
-pub use self::{binary::Binary, data::Data};
+pub use self::{
+    arg::{Arg, Iter},
+    binary::Binary,
+    data::Data,
+};
 use super::{
-    de::{self, Decoder, List, Reader, Untyped},
+    de::{self, Decoder, List, Reader},
     ser,
 };
 
@@ -127,15 +132,9 @@ impl Args {
         escaped.unwrap_or_else(|| self.name.of(&self.text))
     }
 
-    /// How many arguments there are, the name not counted. Walks the text.
+    /// How many arguments there are, the name not counted. Passes over the text.
     pub fn len(&self) -> usize {
-        let mut arguments = Reader::new(self.json());
-        let mut length = 0;
-        while arguments.peek().is_some() && arguments.skip().is_ok() {
-            length += 1;
-            arguments.take(b',');
-        }
-        length
+        self.iter().count()
     }
 
     /// Whether there are no arguments.
@@ -163,24 +162,29 @@ impl Args {
         Ok(Decoder::attempt(self.json(), self.attachments(), decode)?)
     }
 
-    /// Decodes one argument, counted from 0. A missing one is `null`. Walks the text up to it:
-    /// several are cheaper to [`parse`](Self::parse) at once.
+    /// The arguments one by one, for those who do not know beforehand how many there are or of which
+    /// types. Goes through the text once.
+    pub fn iter(&self) -> Iter<'_> {
+        Iter::new(self)
+    }
+
+    /// Decodes one argument, counted from 0. A missing one is `null`. Passes over the text before it:
+    /// several are cheaper to [`parse`](Self::parse) at once, or with [`iter`](Self::iter).
     ///
     /// # Errors
     ///
     /// When the argument is of another type, and when it is missing and `T` is not an `Option`.
     pub fn get<'a, T: Deserialize<'a>>(&'a self, argument: usize) -> Result<T, ArgsError> {
-        let decode = |decoder: &mut Decoder<'a>| decoder.decode_argument(argument);
-        Ok(Decoder::attempt(self.json(), self.attachments(), decode)?)
+        match self.iter().nth(argument) {
+            Some(arg) => arg.parse(),
+            None => Ok(de::absent().map_err(|error| error.missing(argument))?),
+        }
     }
 
     /// The argument with this number, counted from 0, if it is an attachment. Shares the buffer.
-    /// Walks the text.
+    /// Passes over the text before it.
     pub fn binary(&self, argument: usize) -> Option<Binary> {
-        let mut decoder = Decoder::new(self.json(), self.attachments(), Untyped::Bytes);
-        decoder.pass_arguments(argument).ok()?;
-        let attachment = decoder.attachment().ok()??;
-        Some(Binary(attachment.clone()))
+        self.iter().nth(argument)?.binary()
     }
 
     /// Every attachment, in the order of their numbers in [`json`](Self::json).
@@ -207,6 +211,15 @@ impl Args {
     }
 }
 
+impl<'a> IntoIterator for &'a Args {
+    type Item = Arg<'a>;
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
 impl fmt::Debug for Args {
     /// Leaves out the arguments.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -217,9 +230,12 @@ impl fmt::Debug for Args {
     }
 }
 
-/// A list of the arguments, without the name. This crate's packets take it over as it is, provided
-/// that serde's feature `std` is on; without it the values are written anew. [`Packet::forward`] does
-/// not depend on that.
+/// A list of the arguments, without the name. Given as the arguments of a packet it is taken over as
+/// it is, provided that serde's feature `std` is on; [`Packet::forward`] does not depend on that.
+///
+/// Otherwise, among other arguments or in another format, the values are written anew: whole numbers
+/// beyond 64 bits as the nearest `f64`, and attachments as bytes. `serde_json::to_value` gives a list
+/// in which an attachment is a list of numbers.
 ///
 /// [`Packet::forward`]: super::Packet::forward
 impl Serialize for Args {
@@ -261,29 +277,6 @@ pub enum ArgsError {
         /// What was found and expected; of limited length.
         message: Box<str>,
     },
-}
-
-impl<'de> Decoder<'de> {
-    /// Passes this many arguments, or all if there are fewer.
-    fn pass_arguments(&mut self, count: usize) -> Result<(), de::Error> {
-        let arguments = self.reader();
-        for _ in 0..count {
-            if arguments.peek().is_none() {
-                break;
-            }
-            arguments.skip()?;
-            arguments.take(b',');
-        }
-        Ok(())
-    }
-
-    fn decode_argument<T: Deserialize<'de>>(&mut self, argument: usize) -> Result<T, de::Error> {
-        self.pass_arguments(argument)?;
-        if self.reader().peek().is_none() {
-            return de::absent().map_err(|error| error.missing(argument));
-        }
-        T::deserialize(self).map_err(|error| error.at(argument))
-    }
 }
 
 #[cfg(test)]

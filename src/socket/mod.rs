@@ -16,7 +16,7 @@ mod ser;
 mod server;
 
 pub use self::{
-    args::{Args, ArgsError, Binary, Data},
+    args::{Arg, Args, ArgsError, Binary, Data, Iter},
     attachments::Assembler,
     config::{Config, ConfigBuilder, NamespaceError},
     decode::{DecodeError, Fragment, Json, Limits, PacketKind, Received},

@@ -145,6 +145,9 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
+/// The name under which `serde_json` takes such a number.
+const NUMBER: &str = "$serde_json::private::Number";
+
 struct AnyValue;
 
 impl<'de> Visitor<'de> for AnyValue {
@@ -173,6 +176,13 @@ impl<'de> Visitor<'de> for AnyValue {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut members: Vec<(Text, Value)> = Vec::new();
         while let Some((name, value)) = map.next_entry::<String, Value>()? {
+            // With `arbitrary_precision` a number that an `f64` does not hold comes as its text.
+            if let (true, Value::Text(text)) = (name == NUMBER, &value) {
+                let number = text.mended().parse().ok();
+                let finite = number.filter(|number: &f64| number.is_finite());
+                let out_of_range = || de::Error::custom("number out of range");
+                return finite.map(Value::Number).ok_or_else(out_of_range);
+            }
             insert(&mut members, Text::Whole(name), value);
         }
         Ok(Value::Object(members))

@@ -4,10 +4,13 @@ use std::{fmt, iter::Peekable, str::Chars};
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{MapAccess, SeqAccess, Visitor},
+    de::{self, MapAccess, SeqAccess, Visitor},
 };
 
 use crate::rows::decode_base64;
+
+/// The name under which `serde_json` takes a number of any precision.
+const NUMBER: &str = "$serde_json::private::Number";
 
 /// A value. Numbers are doubles, and members have an order, though it makes no difference.
 #[derive(Clone, Debug)]
@@ -239,7 +242,13 @@ impl<'de> Visitor<'de> for AnyValue {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
         let mut members = Vec::new();
-        while let Some((name, value)) = map.next_entry()? {
+        while let Some((name, value)) = map.next_entry::<String, Node>()? {
+            // With `arbitrary_precision` a number that an `f64` does not hold comes as its text.
+            if let (true, Self::Value::Text(number)) = (name == NUMBER, &value) {
+                let number = number.parse().ok().filter(|it: &f64| it.is_finite());
+                let out_of_range = || de::Error::custom("number out of range");
+                return number.map(Node::Number).ok_or_else(out_of_range);
+            }
             Node::insert(&mut members, name, value);
         }
         Ok(Node::Members(members))

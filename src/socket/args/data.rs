@@ -79,6 +79,6 @@ impl fmt::Debug for Data {
 
 impl Serialize for Data {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        transcode::value(self.json(), serializer)
+        transcode::value(self.json(), &[], serializer)
     }
 }

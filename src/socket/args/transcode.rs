@@ -2,6 +2,7 @@
 
 use core::cell::RefCell;
 
+use bytes::Bytes;
 use serde::{
     Serialize, Serializer,
     ser::{Error, SerializeMap as _, SerializeSeq as _},
@@ -11,8 +12,12 @@ use super::{Args, Binary, tray::Tray};
 use crate::socket::de::{self, Decoder, Untyped};
 
 /// Serializes one value.
-pub(super) fn value<S: Serializer>(json: &str, serializer: S) -> Result<S::Ok, S::Error> {
-    let decoder = RefCell::new(Decoder::new(json, &[], Untyped::Bytes));
+pub(super) fn value<S: Serializer>(
+    json: &str,
+    attachments: &[Bytes],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let decoder = RefCell::new(Decoder::new(json, attachments, Untyped::Bytes));
     Next(&decoder).serialize(serializer)
 }
 
@@ -112,6 +117,7 @@ fn serialize_number<S: Serializer>(number: &str, serializer: S) -> Result<S::Ok,
     if let Ok(number) = number.parse() {
         return serializer.serialize_i64(number);
     }
+    // Many serializers know no wider whole numbers.
     let number = number.parse();
     serializer.serialize_f64(number.map_err(|_| S::Error::custom(de::Error::broken()))?)
 }
