@@ -17,7 +17,7 @@ use crate::{
 
 pub struct Difference {
     pub name: &'static str,
-    /// Words of its row in docs/differences.md, if it has one: what only codecs show has none.
+    /// Words of its row in docs/differences.md, if it has one.
     pub row: Option<&'static str>,
     pub side: Side,
     pub reason: &'static str,
@@ -89,7 +89,7 @@ pub const PROTO: &str = "encoder: a member __proto__";
 pub const DIFFERENCES: &[Difference] = &[
     Difference {
         name: "text while attachments are awaited, and broken",
-        row: None,
+        row: Some("text that is no packet while attachments are awaited"),
         side: Side::Other,
         reason: "a text is read before anybody asks whether it may come now; both refuse",
         explain: Explain::Frame(|scene| {
@@ -186,7 +186,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "long namespace",
-        row: None,
+        row: Some("name of a namespace above 512 bytes"),
         side: Side::Stricter,
         reason: "docs/limits.md",
         explain: Explain::Frame(|scene| {
@@ -255,7 +255,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "illegal placeholder, told with the header",
-        row: None,
+        row: Some("placeholder that names no attachment"),
         side: Side::Other,
         reason: "what is known to be wrong need not be waited for; both refuse",
         explain: Explain::Frame(|scene| {
@@ -332,7 +332,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: OVERFLOW,
-        row: None,
+        row: Some("number beyond the range of a double"),
         side: Side::Stricter,
         reason: "infinity is a trap in Rust code that reads JSON: asking for the value is an error",
         explain: Explain::ByName,
@@ -348,7 +348,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: TOO_MANY_PACKETS,
-        row: None,
+        row: Some("more than 65 536 packets in one body"),
         side: Side::Stricter,
         reason: "docs/limits.md",
         explain: Explain::ByName,
@@ -372,7 +372,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: IGNORED_DATA,
-        row: None,
+        row: Some("text behind `1`, `5` or `6`"),
         side: Side::Other,
         reason: "nobody reads it: the official server ignores it too",
         explain: Explain::ByName,
@@ -410,7 +410,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: HEADER,
-        row: None,
+        row: Some("outgoing header that a receiver would read otherwise"),
         side: Side::Stricter,
         reason: "the receiver would read another header",
         explain: Explain::ByName,
@@ -418,7 +418,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: KIND_OF_DATA,
-        row: None,
+        row: Some("outgoing CONNECT or refusal with data of another kind"),
         side: Side::Stricter,
         reason: "the receiver refuses it, or binary would arrive as something else",
         explain: Explain::ByName,
@@ -426,7 +426,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: RESERVED,
-        row: None,
+        row: Some("outgoing event with a reserved name"),
         side: Side::Stricter,
         reason: "the receiver refuses it; the official emitter, above the parser, does so too",
         explain: Explain::ByName,
