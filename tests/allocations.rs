@@ -275,8 +275,8 @@ const DECODING: u64 = 2;
 /// What forwarding may hold at once: the new text, twice while it grows or is copied.
 const FORWARDING: u64 = 4;
 
-/// What every packet of a body may take, while the list of them grows.
-const PACKET: u64 = 192;
+/// What every packet of a body may take: room is made once for all of them.
+const PACKET: u64 = 96;
 
 /// Memory that does not depend on the input.
 const FIXED: u64 = 4_096;

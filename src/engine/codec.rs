@@ -8,7 +8,7 @@ use bytestring::ByteString;
 
 use super::{
     packet::{self, DecodeError, Packet},
-    payload,
+    payload::Packets,
 };
 use crate::edge::Message;
 
@@ -73,17 +73,15 @@ impl<P: Parser> Codec<P> {
     ///
     /// Reading stops at the first packet that breaks a rule; the packets before it count.
     pub fn read_body(self, body: Bytes) -> Inbound<P> {
-        // Room for what a body of this size may well hold, so that the list seldom grows. A body that
-        // holds more small packets than this makes it grow as they come.
-        const TYPICAL_LEN: usize = 16;
-        const MOST: usize = 64;
+        // So many packets have to be good before room is made for all that are left at once.
+        const FEW: usize = 16;
 
-        let typical = (body.len() / TYPICAL_LEN).min(MOST);
-        let mut inbound = Inbound {
-            rest: Vec::with_capacity(typical),
-            ..Inbound::default()
-        };
-        for packet in payload::decode(body, self.max_packets) {
+        let mut inbound = Inbound::default();
+        let mut packets = Packets::new(body, self.max_packets);
+        while let Some(packet) = packets.next() {
+            if inbound.rest.len() == FEW {
+                inbound.rest.reserve_exact(packets.most_left() + 1);
+            }
             inbound.push(&self.parser, packet);
         }
         inbound

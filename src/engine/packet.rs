@@ -219,6 +219,9 @@ fn part_of(buffer: &ByteString, part: &str) -> ByteString {
 }
 
 fn decode_base64(data: &str) -> Result<Bytes, DecodeError> {
+    if data.is_empty() {
+        return Ok(Bytes::new());
+    }
     let decoded = base64::decode(data.as_bytes());
     decoded
         .map(Bytes::from)

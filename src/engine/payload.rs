@@ -40,23 +40,7 @@ pub fn decode(
     body: Bytes,
     max_packets: usize,
 ) -> impl FusedIterator<Item = Result<Packet, DecodeError>> {
-    let (body, next) = match ByteString::try_from(body) {
-        Ok(body) => (body, Next::Packet { start: 0 }),
-        Err(error) => {
-            let offset = error.valid_up_to();
-            (
-                ByteString::new(),
-                Next::Error(DecodeError::NotUtf8 { offset }),
-            )
-        }
-    };
-    Packets {
-        separators: Window::new(body.as_bytes()),
-        body,
-        next,
-        read: 0,
-        limit: max_packets,
-    }
+    Packets::new(body, max_packets)
 }
 
 /// Packets cannot be a polling body.
@@ -143,7 +127,8 @@ fn push(body: &mut Vec<u8>, frame: &Frame) {
     }
 }
 
-struct Packets {
+/// The packets of a body, each when it is asked for.
+pub(super) struct Packets {
     body: ByteString,
     separators: Window<Separator>,
     next: Next,
@@ -161,6 +146,34 @@ enum Next {
 }
 
 impl Packets {
+    pub(super) fn new(body: Bytes, limit: usize) -> Self {
+        let (body, next) = match ByteString::try_from(body) {
+            Ok(body) => (body, Next::Packet { start: 0 }),
+            Err(error) => {
+                let offset = error.valid_up_to();
+                let error = DecodeError::NotUtf8 { offset };
+                (ByteString::new(), Next::Error(error))
+            }
+        };
+        Self {
+            separators: Window::new(body.as_bytes()),
+            body,
+            next,
+            read: 0,
+            limit,
+        }
+    }
+
+    /// How many more packets there are at most. Looks through what is left of the body.
+    pub(super) fn most_left(&self) -> usize {
+        let Next::Packet { start } = self.next else {
+            return 0;
+        };
+        let rest = self.body.get(start..).unwrap_or_default();
+        let separators = memchr::memchr_iter(SEPARATOR, rest.as_bytes()).count();
+        (separators + 1).min(self.limit - self.read)
+    }
+
     /// Takes the packet that begins at a byte, and finds out what follows it.
     fn take(&mut self, start: usize) -> Result<Packet, DecodeError> {
         if self.read == self.limit {

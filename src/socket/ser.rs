@@ -85,6 +85,9 @@ pub(in crate::socket) struct Encoder {
 }
 
 impl Encoder {
+    /// Room for what may still come behind forwarded arguments: an offset for recovery, a bracket.
+    const BEHIND: usize = 64;
+
     /// Appends arguments to a text.
     pub(in crate::socket) fn of_arguments(text: Text) -> Self {
         let (bytes, seen) = (Vec::new(), 0);
@@ -108,6 +111,7 @@ impl Encoder {
     /// Appends received arguments as they came, in place of any others.
     fn forward(&mut self, args: &Args) -> Result<(), Failure> {
         check_attachments(args.attachments().len())?;
+        self.text.reserve(args.json().len() + Self::BEHIND);
         self.text.push_str(args.json());
         if let Some(attachments) = args.shared_attachments() {
             self.attachments = Attachments::Forwarded(Arc::clone(attachments));

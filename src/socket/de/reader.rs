@@ -2,7 +2,7 @@
 
 use alloc::{borrow::Cow, string::String};
 
-use memchr::memchr2;
+use memchr::{memchr, memchr2};
 
 use super::Error;
 
@@ -152,19 +152,26 @@ fn find_special(text: &[u8]) -> Option<usize> {
 fn unescape(raw: &str) -> Result<String, Error> {
     let mut plain = String::with_capacity(raw.len());
     let mut rest = raw;
-    while let Some((before, escape)) = rest.split_once('\\') {
-        plain.push_str(before);
-        let mut following = escape.chars();
-        let (character, after) = match following.next() {
-            Some('u') => unescape_utf16(following.as_str())?,
-            Some(simple) => (unescape_simple(simple)?, following.as_str()),
-            None => return Err(Error::broken()),
+    loop {
+        // Escapes often follow each other, and a search takes longer to begin than they to read.
+        while let Some(escape) = rest.strip_prefix('\\') {
+            let mut following = escape.chars();
+            let (character, after) = match following.next() {
+                Some('u') => unescape_utf16(following.as_str())?,
+                Some(simple) => (unescape_simple(simple)?, following.as_str()),
+                None => return Err(Error::broken()),
+            };
+            plain.push(character);
+            rest = after;
+        }
+        let Some(place) = memchr(b'\\', rest.as_bytes()) else {
+            plain.push_str(rest);
+            return Ok(plain);
         };
-        plain.push(character);
-        rest = after;
+        let (before, escape) = rest.split_at_checked(place).ok_or_else(Error::broken)?;
+        plain.push_str(before);
+        rest = escape;
     }
-    plain.push_str(rest);
-    Ok(plain)
 }
 
 fn unescape_simple(escape: char) -> Result<char, Error> {

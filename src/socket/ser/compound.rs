@@ -114,9 +114,8 @@ impl<'a> Compound<'a> {
             }
             return value.serialize(Raw(self.encoder));
         }
-        self.separate();
-        self.encoder.text.push_quoted(name);
-        self.encoder.text.push_str(":");
+        let is_first = mem::take(&mut self.first);
+        self.encoder.text.push_name(name, is_first);
         value.serialize(&mut *self.encoder)
     }
 }

@@ -20,6 +20,10 @@ impl Text {
         self.0.len()
     }
 
+    pub(super) fn reserve(&mut self, more: usize) {
+        self.0.reserve_exact(more);
+    }
+
     #[inline]
     pub(in crate::socket) fn push_str(&mut self, text: &str) {
         self.0.extend_from_slice(text.as_bytes());
@@ -29,10 +33,21 @@ impl Text {
     /// 1.8). No control character stays as it is, so neither does the separator of packets in a
     /// polling body, U+001E.
     pub(in crate::socket) fn push_quoted(&mut self, value: &str) {
-        self.0.reserve(value.len() + "\"\":,".len());
         self.push_str("\"");
         self.push_escaped(value.as_bytes());
         self.push_str("\"");
+    }
+
+    /// Appends a member's name and the colon behind it, and a comma before it unless it is the first.
+    pub(super) fn push_name(&mut self, name: &str, is_first: bool) {
+        // Two texts of known lengths, not one of either.
+        if is_first {
+            self.push_str("\"");
+        } else {
+            self.push_str(",\"");
+        }
+        self.push_escaped(name.as_bytes());
+        self.push_str("\":");
     }
 
     /// Appends a string whose pieces come from a `Display`.
@@ -57,22 +72,27 @@ impl Text {
         ByteString::try_from(self.0).expect("only whole texts are put into it")
     }
 
+    #[inline]
     fn push_escaped(&mut self, value: &[u8]) {
+        if is_plain(value) {
+            self.0.extend_from_slice(value);
+        } else {
+            self.push_not_plain(value);
+        }
+    }
+
+    #[inline(never)]
+    fn push_not_plain(&mut self, value: &[u8]) {
         let mut rest = value;
         while let Some((&word, after)) = rest.split_first_chunk::<WORD>() {
+            let marks = special_bytes(u64::from_le_bytes(word));
             self.0.extend_from_slice(&word);
             rest = after;
-            let marks = special_bytes(u64::from_le_bytes(word));
             if marks != 0 {
                 // Taken back from the first special byte on, and gone on with behind it.
                 let beyond = WORD - marks.trailing_zeros() as usize / 8;
                 self.0.truncate(self.0.len() - beyond);
-                let (_, again) = value.split_at(value.len() - rest.len() - beyond);
-                let Some((&special, after)) = again.split_first() else {
-                    return;
-                };
-                self.push_escape(special);
-                rest = after;
+                rest = self.push_specials(value, value.len() - rest.len() - beyond);
             }
         }
         for &byte in rest {
@@ -84,7 +104,19 @@ impl Text {
         }
     }
 
+    /// Appends the special bytes that stand at a place, and returns what follows them.
     #[inline(never)]
+    fn push_specials<'a>(&mut self, value: &'a [u8], place: usize) -> &'a [u8] {
+        let mut rest = value.get(place..).unwrap_or_default();
+        while let Some((&byte, after)) = rest.split_first()
+            && is_special(byte)
+        {
+            self.push_escape(byte);
+            rest = after;
+        }
+        rest
+    }
+
     fn push_escape(&mut self, special: u8) {
         self.push_str(match special {
             0x08 => r"\b",
@@ -118,6 +150,32 @@ impl fmt::Write for Escaped<'_> {
 
 /// How many bytes are looked at together.
 const WORD: usize = 8;
+
+/// Whether a string stands for itself. Ends are looked at twice rather than byte by byte.
+#[inline]
+fn is_plain(value: &[u8]) -> bool {
+    const BLOCK: usize = 16;
+
+    if let (Some(first), Some(last)) = (value.first_chunk(), value.last_chunk()) {
+        let word = |word: &[u8; WORD]| special_bytes(u64::from_le_bytes(*word));
+        let Some(last_block) = value.last_chunk::<BLOCK>() else {
+            return word(first) | word(last) == 0;
+        };
+        let has_special = |block: &[u8; BLOCK]| {
+            block
+                .iter()
+                .fold(false, |any, &byte| any | is_special(byte))
+        };
+        let (blocks, _) = value.as_chunks::<BLOCK>();
+        return !has_special(last_block) && !blocks.iter().any(has_special);
+    }
+    if let (Some(first), Some(last)) = (value.first_chunk::<4>(), value.last_chunk::<4>()) {
+        let word =
+            u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last));
+        return special_bytes(word) == 0;
+    }
+    !value.iter().any(|&byte| is_special(byte))
+}
 
 /// Sets the high bit of the lowest byte that is special, and of no byte below it.
 const fn special_bytes(word: u64) -> u64 {
