@@ -90,7 +90,9 @@ impl<'t> Reader<'t> {
 
     /// Passes one value and returns its text. Needs no stack, however deep the value.
     pub(in crate::socket) fn skip(&mut self) -> Result<&'t str, Error> {
-        self.peek();
+        if let Some(b'-' | b'0'..=b'9' | b'f' | b'n' | b't') = self.peek() {
+            return self.word();
+        }
         let start = self.at;
         let mut depth = 0_usize;
         loop {
