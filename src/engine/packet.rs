@@ -120,25 +120,21 @@ impl Packet {
     /// Decodes one packet in its text form: `packet`, which lies in `buffer` and shares it if it is
     /// most of it.
     pub(super) fn decode_text(buffer: &ByteString, packet: &str) -> Result<Self, DecodeError> {
-        let Some((kind, rest)) = packet.split_at_checked(1) else {
-            let first = packet.chars().next();
-            return Err(first.map_or(DecodeError::Empty, DecodeError::UnknownType));
-        };
+        let kind = packet.as_bytes().first();
+        let rest = packet.get(1..).unwrap_or_default();
         let data = || part_of(buffer, rest);
         Ok(match kind {
-            "0" => Self::Open(data()),
-            "1" => Self::Close,
-            "2" => Self::Ping(data()),
-            "3" => Self::Pong(data()),
-            MESSAGE => Self::Message(Message::Text(data())),
-            "5" => Self::Upgrade,
-            "6" => Self::Noop,
-            "b" => Self::Message(Message::Binary(decode_base64(rest)?)),
-            other => {
-                return Err(other
-                    .chars()
-                    .next()
-                    .map_or(DecodeError::Empty, DecodeError::UnknownType));
+            Some(b'0') => Self::Open(data()),
+            Some(b'1') => Self::Close,
+            Some(b'2') => Self::Ping(data()),
+            Some(b'3') => Self::Pong(data()),
+            Some(b'4') => Self::Message(Message::Text(data())),
+            Some(b'5') => Self::Upgrade,
+            Some(b'6') => Self::Noop,
+            Some(b'b') => Self::Message(Message::Binary(decode_base64(rest)?)),
+            _ => {
+                let first = packet.chars().next();
+                return Err(first.map_or(DecodeError::Empty, DecodeError::UnknownType));
             }
         })
     }

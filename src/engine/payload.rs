@@ -5,7 +5,7 @@
 //! refused before it is sent.
 
 use alloc::vec::Vec;
-use core::{iter::FusedIterator, mem};
+use core::iter::FusedIterator;
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -131,34 +131,28 @@ fn push(body: &mut Vec<u8>, frame: &Frame) {
 pub(super) struct Packets {
     body: ByteString,
     separators: Window<Separator>,
-    next: Next,
+    /// Where the next packet begins, if there is one.
+    start: Option<usize>,
+    /// What is wrong with the body as a whole.
+    broken: Option<DecodeError>,
     read: usize,
     limit: usize,
 }
 
-enum Next {
-    /// There is nothing more to read.
-    End,
-    /// All that is left is to say what is wrong.
-    Error(DecodeError),
-    /// A packet begins at this byte.
-    Packet { start: usize },
-}
-
 impl Packets {
     pub(super) fn new(body: Bytes, limit: usize) -> Self {
-        let (body, next) = match ByteString::try_from(body) {
-            Ok(body) => (body, Next::Packet { start: 0 }),
+        let (body, broken) = match ByteString::try_from(body) {
+            Ok(body) => (body, None),
             Err(error) => {
                 let offset = error.valid_up_to();
-                let error = DecodeError::NotUtf8 { offset };
-                (ByteString::new(), Next::Error(error))
+                (ByteString::new(), Some(DecodeError::NotUtf8 { offset }))
             }
         };
         Self {
             separators: Window::new(body.as_bytes()),
             body,
-            next,
+            start: broken.is_none().then_some(0),
+            broken,
             read: 0,
             limit,
         }
@@ -166,7 +160,7 @@ impl Packets {
 
     /// How many more packets there are at most. Looks through what is left of the body.
     pub(super) fn most_left(&self) -> usize {
-        let Next::Packet { start } = self.next else {
+        let Some(start) = self.start else {
             return 0;
         };
         let rest = self.body.get(start..).unwrap_or_default();
@@ -183,10 +177,7 @@ impl Packets {
         let end = self.separators.find(self.body.as_bytes(), start);
         let packet = self.body.get(start..end).unwrap_or_default();
         let packet = Packet::decode_text(&self.body, packet)?;
-        if end < self.body.len() {
-            let start = end + 1;
-            self.next = Next::Packet { start };
-        }
+        self.start = (end < self.body.len()).then_some(end + 1);
         Ok(packet)
     }
 
@@ -202,10 +193,9 @@ impl Iterator for Packets {
     type Item = Result<Packet, DecodeError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match mem::replace(&mut self.next, Next::End) {
-            Next::End => None,
-            Next::Error(error) => Some(Err(error)),
-            Next::Packet { start } => Some(self.take(start)),
+        match self.start.take() {
+            Some(start) => Some(self.take(start)),
+            None => self.broken.take().map(Err),
         }
     }
 }
