@@ -686,6 +686,28 @@ fn frames_of_the_wrong_kind_close_the_connection() {
 }
 
 #[test]
+fn a_text_while_attachments_are_awaited_is_one_whatever_it_says() {
+    for text in [
+        r#"42["a"]"#,
+        r#"451-["a"]"#,
+        r#"451-/nowhere,["a"]"#,
+        "41",
+        "40/admin",
+    ] {
+        let mut app = App::new();
+        let (t, _) = app.socket();
+        app.says(t, r#"451-["a",{"_placeholder":true,"num":0}]"#);
+        // A packet at the wrong time would be `forced server close`.
+        let expected = [
+            "disconnected: forced close, 1 rooms",
+            "close t0",
+            "closed: forced close",
+        ];
+        assert_eq!(app.says(t, text), expected, "{text}");
+    }
+}
+
+#[test]
 fn attachments_that_do_not_come_close_the_connection() {
     let mut app = App::with(|config| config.engine(|e| e.ping_interval(Duration::from_secs(9))));
     let (t, _) = app.socket();

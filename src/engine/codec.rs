@@ -26,11 +26,19 @@ pub trait Parser: Copy + fmt::Debug {
 
     /// Reads the text message that begins at a byte of a text and ends with it.
     ///
-    /// It is what [`parse`](Self::parse) makes of the message cut off from the text. A parser that
-    /// takes the text as it is saves the cut, which has to make the buffer a shared one.
+    /// It is what [`parse`](Self::parse) makes of the message cut off from the text; of nothing, if no
+    /// character begins there. A parser that takes the text as it is saves the cut, which has to make
+    /// the buffer a shared one.
     fn parse_from(&self, text: ByteString, start: usize) -> Self::Payload {
         let message = text.slice_ref(text.get(start..).unwrap_or_default());
         self.parse(Message::Text(message))
+    }
+
+    /// Whether nothing behind this payload is read any more, because a rule was broken: the rest of
+    /// its body is left out then.
+    fn is_last(&self, payload: &Self::Payload) -> bool {
+        let _ = payload;
+        false
     }
 }
 
@@ -47,6 +55,10 @@ impl Parser for Raw {
 }
 
 /// Reads one peer's bytes without the machine: its limits, and the parser of the layer above.
+///
+/// A machine hands it out and takes what it read. Without a machine use
+/// [`packet::Packet::decode`](Packet::decode) or [`payload::decode`](super::payload::decode), and the
+/// [`Parser`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Codec<P> {
     pub(crate) max_packets: usize,
@@ -83,6 +95,9 @@ impl<P: Parser> Codec<P> {
                 inbound.rest.reserve_exact(packets.most_left() + 1);
             }
             inbound.push(&self.parser, packet);
+            if inbound.ended {
+                break;
+            }
         }
         inbound
     }
@@ -95,6 +110,8 @@ pub struct Inbound<P: Parser> {
     pub(crate) first: Option<Packet<P::Payload>>,
     pub(crate) rest: Vec<Packet<P::Payload>>,
     pub(crate) broken: Option<DecodeError>,
+    /// Whether the layer above reads nothing behind this.
+    ended: bool,
 }
 
 impl<P: Parser> Inbound<P> {
@@ -107,6 +124,9 @@ impl<P: Parser> Inbound<P> {
         match packet {
             Ok(packet) => {
                 let packet = packet.map(|message| parser.parse(message));
+                if let Packet::Message(payload) = &packet {
+                    self.ended = parser.is_last(payload);
+                }
                 if self.first.is_none() {
                     self.first = Some(packet);
                 } else {
@@ -124,6 +144,46 @@ impl<P: Parser> Default for Inbound<P> {
             first: None,
             rest: Vec::new(),
             broken: None,
+            ended: false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::String;
+
+    use super::*;
+    use crate::socket::Json;
+
+    #[test]
+    fn nothing_is_read_behind_a_message_that_ends_the_connection() {
+        let codec = Codec {
+            max_packets: 65_536,
+            parser: Json::default(),
+        };
+        let body = String::from("40\u{1e}4\u{1e}") + &"42[\"a\"]\u{1e}".repeat(100) + "2";
+        let inbound = codec.read_body(body.into());
+        assert!(inbound.broken().is_none());
+        assert_eq!(inbound.rest.len(), 1);
+        assert!(matches!(inbound.rest[0], Packet::Message(Err(_))));
+    }
+
+    #[test]
+    fn the_list_of_a_body_is_made_once_as_long_as_it_will_be() {
+        let codec = Codec {
+            max_packets: 1_000,
+            parser: Raw,
+        };
+        for count in [1, 16, 17, 18, 100, 1_000] {
+            let body = "2\u{1e}".repeat(count - 1) + "2";
+            let inbound = codec.read_body(body.into());
+            assert_eq!(inbound.rest.len(), count - 1);
+            let room = inbound.rest.capacity();
+            assert!(room <= count.max(16), "{room} for {count}");
+        }
+        let inbound = codec.read_body("2\u{1e}".repeat(5_000).into());
+        assert!(inbound.broken().is_some());
+        assert!(inbound.rest.capacity() <= 1_000);
     }
 }

@@ -33,9 +33,10 @@ impl Sought for Separator {
 
 /// Decodes a body, packet by packet; the first error is the last item.
 ///
-/// Texts share the body's buffer, except that a text of less than half of a body above 4 KiB is
-/// copied: what is kept of a body does not keep all of it alive. The body must be UTF-8, where the reference replaces what is not;
-/// an empty body or part, and every packet beyond the maximum, is an error.
+/// A text shares the body's buffer if it is half of it or more, or if the body has no more than
+/// 256 B; other texts are copied, so that what is kept of a body does not keep all of it alive. The
+/// body must be UTF-8, where the reference replaces what is not; an empty body or part, and every
+/// packet beyond the maximum, is an error.
 pub fn decode(
     body: Bytes,
     max_packets: usize,
@@ -316,8 +317,8 @@ mod tests {
         };
         // The first text and whether it shares the body.
         for (first, second, shares) in [
-            (1, 4092, true),
-            (1, 4093, false),
+            (1, 252, true),
+            (1, 253, false),
             (1, 100_000, false),
             (5_003, 5_000, true),
             (5_002, 5_000, true),

@@ -17,12 +17,12 @@ use thiserror::Error;
 
 pub(super) use self::tray::Tray;
 pub use self::{
-    arg::{Arg, Iter},
+    arg::{Arg, ArgsIter},
     binary::Binary,
     data::Data,
 };
 use super::{
-    de::{self, Decoder, List, Reader},
+    de::{self, Decoder, List, Reader, bounded},
     ser,
 };
 
@@ -164,8 +164,8 @@ impl Args {
 
     /// The arguments one by one, for those who do not know beforehand how many there are or of which
     /// types. Goes through the text once.
-    pub fn iter(&self) -> Iter<'_> {
-        Iter::new(self)
+    pub fn iter(&self) -> ArgsIter<'_> {
+        ArgsIter::new(self)
     }
 
     /// Decodes one argument, counted from 0. A missing one is `null`. Passes over the text before it:
@@ -199,8 +199,9 @@ impl Args {
         self.arguments.of(&self.text)
     }
 
-    /// How many bytes of received buffers it keeps alive, as far as that is known: the whole text
-    /// that the arguments were cut from, and all attachments. Clones share them.
+    /// How many bytes of received buffers it keeps alive: the text of the whole packet and all
+    /// attachments. Clones share them. A text from a polling body may keep as much of the body alive
+    /// again, or 256 B; what a transport makes of its own buffers is not known here.
     pub fn size(&self) -> usize {
         let attached: usize = self.attachments().iter().map(Bytes::len).sum();
         self.text.len() + attached
@@ -213,18 +214,18 @@ impl Args {
 
 impl<'a> IntoIterator for &'a Args {
     type Item = Arg<'a>;
-    type IntoIter = Iter<'a>;
+    type IntoIter = ArgsIter<'a>;
 
-    fn into_iter(self) -> Iter<'a> {
+    fn into_iter(self) -> ArgsIter<'a> {
         self.iter()
     }
 }
 
 impl fmt::Debug for Args {
-    /// Leaves out the arguments.
+    /// Leaves out the arguments, and the end of a long name. Passes over the text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Args")
-            .field("name", &self.name())
+            .field("name", &bounded(&self.name()))
             .field("len", &self.len())
             .finish_non_exhaustive()
     }

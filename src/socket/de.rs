@@ -8,6 +8,7 @@ mod access;
 mod deserializer;
 mod error;
 mod list;
+mod octets;
 mod placeholders;
 mod reader;
 
@@ -17,11 +18,12 @@ use core::iter;
 use bytes::Bytes;
 use serde::de::{
     self, Unexpected, Visitor,
-    value::{BorrowedStrDeserializer, MapDeserializer, SeqDeserializer},
+    value::{BorrowedStrDeserializer, MapDeserializer},
 };
 
 use self::{
     access::{Elements, Members},
+    octets::Octets,
     placeholders::Placeholders,
 };
 pub(in crate::socket) use self::{
@@ -193,9 +195,11 @@ impl<'de> Decoder<'de> {
         let Some(attachment) = self.take_attachment()? else {
             return self.mismatch(&visitor);
         };
-        let mut bytes = SeqDeserializer::new(attachment.iter().copied());
-        let value = visitor.visit_seq(&mut bytes)?;
-        bytes.end()?;
+        let mut octets = Octets(attachment.iter());
+        let value = visitor.visit_seq(&mut octets)?;
+        if octets.0.len() > 0 {
+            return Err(de::Error::custom("more bytes than expected"));
+        }
         Ok(value)
     }
 

@@ -127,6 +127,11 @@ impl Parser for Json {
     fn parse_from(&self, text: ByteString, start: usize) -> Self::Payload {
         Received::decode(text, start, &self.limits).map(Fragment::Packet)
     }
+
+    /// A message that is no packet ends the connection.
+    fn is_last(&self, payload: &Self::Payload) -> bool {
+        payload.is_err()
+    }
 }
 
 #[cfg(test)]

@@ -146,10 +146,12 @@ impl Packet {
         self.text.push_str("]");
     }
 
-    /// Puts the header before the arguments and gives the messages of an Engine.IO session: for
-    /// those who use the codec without a machine, which does it itself.
+    /// Puts the header before the arguments and finishes the packet: for those who use the codec
+    /// without a machine, which does it itself.
     ///
-    /// The id of an event asks for an answer, the id of an answer says to which event.
+    /// The id of an event asks for an answer, the id of an answer says to which event. How long a
+    /// namespace's name may be is for the receiver to say: peers of this crate read 512 bytes by
+    /// default.
     ///
     /// # Errors
     ///

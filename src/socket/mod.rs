@@ -16,7 +16,7 @@ mod ser;
 mod server;
 
 pub use self::{
-    args::{Arg, Args, ArgsError, Binary, Data, Iter},
+    args::{Arg, Args, ArgsError, ArgsIter, Binary, Data},
     attachments::Assembler,
     config::{Config, ConfigBuilder, NamespaceError},
     decode::{DecodeError, Fragment, Json, Limits, PacketKind, Received},

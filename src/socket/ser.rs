@@ -53,6 +53,7 @@ pub(in crate::socket) fn json(
     let mut encoder = Encoder::new(Text::with_capacity(64), Attachments::Refused);
     encoder.enter(1)?;
     value.serialize(&mut encoder)?;
+    encoder.check()?;
     Ok(encoder.text.into_shared())
 }
 
@@ -82,6 +83,9 @@ pub(in crate::socket) struct Encoder {
     text: Text,
     depth: usize,
     attachments: Attachments,
+    /// Whether an element or a member could not be written. A type may go on behind that as if
+    /// nothing had happened; the text is not JSON any more.
+    failed: bool,
 }
 
 impl Encoder {
@@ -99,6 +103,7 @@ impl Encoder {
             text,
             depth: 0,
             attachments,
+            failed: false,
         }
     }
 
@@ -119,7 +124,23 @@ impl Encoder {
         Ok(())
     }
 
+    fn check(&self) -> Result<(), EncodeError> {
+        if self.failed {
+            let message = "a value went on behind an error of one of its parts";
+            return Err(EncodeError::Custom(message.into()));
+        }
+        Ok(())
+    }
+
+    /// Takes note of what became of a part of a value.
+    #[inline]
+    fn noted(&mut self, written: Result<(), Failure>) -> Result<(), Failure> {
+        self.failed |= written.is_err();
+        written
+    }
+
     pub(in crate::socket) fn finish(self) -> Result<Encoded, Failure> {
+        self.check()?;
         let attachments = match self.attachments {
             Attachments::Collected { seen: 0, .. } | Attachments::Refused => None,
             Attachments::Collected { bytes, seen } => {

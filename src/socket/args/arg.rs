@@ -61,13 +61,13 @@ impl Serialize for Arg<'_> {
 
 /// The arguments in order. Goes through the text once.
 #[derive(Clone)]
-pub struct Iter<'a> {
+pub struct ArgsIter<'a> {
     arguments: Reader<'a>,
     attachments: &'a [Bytes],
     next: usize,
 }
 
-impl<'a> Iter<'a> {
+impl<'a> ArgsIter<'a> {
     pub(super) fn new(args: &'a Args) -> Self {
         Self {
             arguments: Reader::new(args.json()),
@@ -77,7 +77,7 @@ impl<'a> Iter<'a> {
     }
 }
 
-impl<'a> Iterator for Iter<'a> {
+impl<'a> Iterator for ArgsIter<'a> {
     type Item = Arg<'a>;
 
     fn next(&mut self) -> Option<Arg<'a>> {
@@ -94,12 +94,12 @@ impl<'a> Iterator for Iter<'a> {
     }
 }
 
-impl FusedIterator for Iter<'_> {}
+impl FusedIterator for ArgsIter<'_> {}
 
-impl fmt::Debug for Iter<'_> {
+impl fmt::Debug for ArgsIter<'_> {
     /// Leaves out the values.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Iter")
+        f.debug_struct("ArgsIter")
             .field("next", &self.next)
             .finish_non_exhaustive()
     }

@@ -28,10 +28,10 @@ impl Data {
     ///
     /// # Errors
     ///
-    /// When the value holds bytes, nests deeper than 127 levels, or cannot be JSON for another
-    /// reason. A refusal puts one level around it.
+    /// When the value holds bytes, nests deeper than 127 levels, takes more than 4 GiB, or cannot be
+    /// JSON for another reason. A refusal puts one level around it.
     pub fn new(value: &(impl Serialize + ?Sized)) -> Result<Self, EncodeError> {
-        ser::json(value).map(Self::whole)
+        Self::within(ser::json(value)?, u32::MAX)
     }
 
     /// `text` was checked: `span` holds one valid JSON value, no deeper than the limit.
@@ -54,19 +54,29 @@ impl Data {
         self.value.of(&self.text)
     }
 
-    fn whole(text: impl Into<ByteString>) -> Self {
-        let text = text.into();
-        let end = u32::try_from(text.len()).unwrap_or(u32::MAX);
-        Self {
+    fn within(text: ByteString, limit: u32) -> Result<Self, EncodeError> {
+        let len = text.len();
+        let too_long = EncodeError::TooLong {
+            len,
+            limit: limit as usize,
+        };
+        let end = u32::try_from(len).ok().filter(|&end| end <= limit);
+        Ok(Self {
+            value: Span {
+                start: 0,
+                end: end.ok_or(too_long)?,
+            },
             text,
-            value: Span { start: 0, end },
-        }
+        })
     }
 }
 
 impl Default for Data {
     fn default() -> Self {
-        Self::whole(ByteString::from_static("{}"))
+        Self {
+            text: ByteString::from_static("{}"),
+            value: Span { start: 0, end: 2 },
+        }
     }
 }
 
@@ -80,5 +90,19 @@ impl fmt::Debug for Data {
 impl Serialize for Data {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         transcode::value(self.json(), &[], serializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_that_cannot_be_addressed_is_refused_and_not_cut() {
+        let text = || ByteString::from_static("\"four\"");
+        let whole = Data::within(text(), 6).unwrap();
+        assert_eq!(whole.json(), "\"four\"");
+        let refused = Data::within(text(), 5).unwrap_err();
+        assert_eq!(refused, EncodeError::TooLong { len: 6, limit: 5 });
     }
 }

@@ -585,3 +585,18 @@ fn data_cannot_hold_binary() {
 
     assert_eq!(Data::new(&[binary]).unwrap_err(), EncodeError::BinaryInData);
 }
+
+#[test]
+fn an_attachment_is_a_list_of_numbers_and_of_nothing_larger() {
+    let attachments = [bytes(b"\x01\x02")];
+    let args = event(r#"["a",{"_placeholder":true,"num":0}]"#, &attachments);
+    assert_eq!(args.parse(), Ok((vec![1_u8, 2],)));
+    assert_eq!(args.parse(), Ok(([1_i64, 2],)));
+    assert_eq!(args.parse(), Ok((vec![Some(1.0_f32), Some(2.0)],)));
+    // A value takes 32 bytes for each, and every placeholder makes them again.
+    assert!(args.parse::<(Vec<Value>,)>().is_err());
+    assert!(args.parse::<(Vec<Vec<Value>>,)>().is_err());
+    assert!(args.parse::<(Vec<bool>,)>().is_err());
+    assert!(args.parse::<([u8; 1],)>().is_err());
+    assert!(args.parse::<([u8; 3],)>().is_err());
+}

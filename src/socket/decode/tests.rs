@@ -497,3 +497,32 @@ fn a_packet_behind_its_engine_io_type_is_read_where_it_stands() {
         }
     }
 }
+
+#[test]
+fn a_packet_that_begins_nowhere_is_empty() {
+    for start in [1, 4, 5, usize::MAX] {
+        let read = Json::default().parse_from(ByteString::from("é2"), start);
+        assert_eq!(read, Err(DecodeError::Empty), "{start}");
+    }
+}
+
+#[test]
+fn packets_are_equal_if_they_say_the_same_wherever_they_lie() {
+    let packet = |text: &str, start| Json::default().parse_from(text.into(), start).unwrap();
+    assert_eq!(packet("42[\"a\",1]", 1), packet("2[\"a\",1]", 0));
+    assert_eq!(packet("2/,[\"a\"]", 0), packet("2[\"a\"]", 0));
+    assert_eq!(packet("2[ \"a\"] ", 0), packet("2[\"a\"]", 0));
+    for (one, other) in [
+        ("2[\"a\"]", "2[\"b\"]"),
+        ("2[\"a\"]", "2[\"\\u0061\"]"),
+        ("2[\"a\",1]", "2[\"a\",1.0]"),
+        ("2[\"a\"]", "20[\"a\"]"),
+        ("2[\"a\"]", "2/a,[\"a\"]"),
+        ("3[]", "3"),
+        ("60-[]", "3[]"),
+        ("0", "1"),
+    ] {
+        let is_same = packet(one, 0) == packet(other, 0);
+        assert_eq!(is_same, one == "60-[]", "{one} {other}");
+    }
+}

@@ -19,7 +19,7 @@ pub enum Control {
 }
 
 impl Control {
-    /// Gives the message of an Engine.IO session.
+    /// Finishes the packet.
     ///
     /// # Errors
     ///

@@ -1,10 +1,13 @@
 //! A finished packet, and how its header gets before its arguments.
 
 use alloc::{sync::Arc, vec::Vec};
-use core::fmt;
+use core::{fmt, iter};
 
 use bytes::{Buf as _, Bytes};
+use bytestring::ByteString;
 use thiserror::Error;
+
+use crate::{edge::Message, engine};
 
 /// What stands in the place of the header until then: room for `451-`, a namespace of up to 17 bytes,
 /// its comma and an id of up to ten digits.
@@ -14,8 +17,8 @@ pub(super) const HEADROOM: usize = ROOM.len();
 /// Spare room of a finished text that is not worth a copy.
 pub(super) const SPARE: usize = 128;
 
-/// A finished packet: the messages of an Engine.IO session that carry it, to be sent in this order
-/// and with no other between them.
+/// A finished packet: a text and its attachments, to be sent in this order and with nothing else
+/// between them.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Sealed {
     pub(crate) text: Bytes,
@@ -23,15 +26,31 @@ pub struct Sealed {
 }
 
 impl Sealed {
-    /// The text message as a WebSocket carries it: valid UTF-8, with the Engine.IO type `4` before
-    /// it.
+    /// The text as a message of a WebSocket: UTF-8, with the Engine.IO type `4` before it.
     pub fn text(&self) -> &Bytes {
         &self.text
     }
 
-    /// The binary messages that follow it.
+    /// The binary messages of a WebSocket that follow it.
     pub fn attachments(&self) -> &[Bytes] {
         self.attachments.as_deref().unwrap_or_default()
+    }
+
+    /// It as packets of Engine.IO, for other carriers: a polling body is made of them by
+    /// [`payload::encode`](crate::engine::payload::encode).
+    #[expect(clippy::missing_panics_doc, reason = "the text is UTF-8")]
+    pub fn into_packets(self) -> impl Iterator<Item = engine::packet::Packet> {
+        let mut text = self.text;
+        text.advance(engine::packet::MESSAGE.len());
+        let text = ByteString::try_from(text).expect("only whole texts are put into it");
+        let attachments = self.attachments;
+        let count = attachments
+            .as_ref()
+            .map_or(0, |attachments| attachments.len());
+        let attachment = move |i: usize| attachments.as_ref()?.get(i).cloned().map(Message::Binary);
+        iter::once(Message::Text(text))
+            .chain((0..count).filter_map(attachment))
+            .map(engine::packet::Packet::Message)
     }
 }
 

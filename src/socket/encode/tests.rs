@@ -509,3 +509,33 @@ fn packets_about_a_namespace_hold_data_of_their_kind() {
     let text = Control::Connect(Some(data("\"a\""))).seal("/");
     assert_eq!(text, Err(SealError::IllegalData));
 }
+
+#[test]
+fn a_sealed_packet_goes_through_any_carrier() {
+    use crate::{
+        engine::{self, Parser as _},
+        socket::{Assembler, Json},
+    };
+
+    let image = Binary::from(vec![1, 2, 3]);
+    let sealed = Packet::event("a", &("b", image.clone())).unwrap();
+    let sealed = sealed.seal("/admin", Some(7)).unwrap();
+    let body = engine::payload::encode(sealed.clone().into_packets()).unwrap();
+    let expected = r#"451-/admin,7["a","b",{"_placeholder":true,"num":0}]"#;
+    assert_eq!(body, format!("{expected}\u{1e}bAQID"));
+
+    let mut assembler = Assembler::new();
+    let mut packets = engine::payload::decode(body, 2).map(|packet| match packet.unwrap() {
+        engine::packet::Packet::Message(message) => Json::default().parse(message).unwrap(),
+        other => panic!("{other:?}"),
+    });
+    let mut read = || assembler.push(packets.next().unwrap()).unwrap();
+    assert_eq!(read(), None);
+    let packet = read().unwrap();
+    assert_eq!((packet.namespace(), packet.id()), ("/admin", Some(7)));
+    assert_eq!(packet.into_args().parse(), Ok(("b", image)));
+
+    assert_eq!(sealed.text(), expected);
+    let plain = Control::Disconnect.seal("/").unwrap();
+    assert_eq!(plain.into_packets().count(), 1);
+}

@@ -89,6 +89,7 @@ impl<'a> Compound<'a> {
     /// Closes a struct. One that hands over a text has exactly one field.
     fn close_struct(self) -> Result<(), Failure> {
         if self.form == Form::Raw && self.first {
+            self.encoder.failed = true;
             return Err(not_one_field());
         }
         self.close();
@@ -104,19 +105,23 @@ impl<'a> Compound<'a> {
 
     fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failure> {
         self.separate();
-        value.serialize(&mut *self.encoder)
+        let written = value.serialize(&mut *self.encoder);
+        self.encoder.noted(written)
     }
 
     fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Failure> {
         if self.form == Form::Raw {
-            if !mem::take(&mut self.first) {
-                return Err(not_one_field());
-            }
-            return value.serialize(Raw(self.encoder));
+            let written = if mem::take(&mut self.first) {
+                value.serialize(Raw(self.encoder))
+            } else {
+                Err(not_one_field())
+            };
+            return self.encoder.noted(written);
         }
         let is_first = mem::take(&mut self.first);
         self.encoder.text.push_name(name, is_first);
-        value.serialize(&mut *self.encoder)
+        let written = value.serialize(&mut *self.encoder);
+        self.encoder.noted(written)
     }
 }
 
@@ -126,12 +131,14 @@ impl SerializeMap for Compound<'_> {
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Failure> {
         self.separate();
-        key.serialize(Key(&mut self.encoder.text))
+        let written = key.serialize(Key(&mut self.encoder.text));
+        self.encoder.noted(written)
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failure> {
         self.encoder.text.push_str(":");
-        value.serialize(&mut *self.encoder)
+        let written = value.serialize(&mut *self.encoder);
+        self.encoder.noted(written)
     }
 
     fn end(self) -> Result<(), Failure> {

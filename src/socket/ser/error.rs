@@ -37,6 +37,14 @@ pub enum EncodeError {
         /// How deep they may, the list of arguments, or the object around data, counted.
         limit: usize,
     },
+    /// The JSON takes too many bytes to be addressed.
+    #[error("{len} bytes of JSON, at most {limit} can be addressed")]
+    TooLong {
+        /// How many it takes.
+        len: usize,
+        /// The most there may be.
+        limit: usize,
+    },
     /// More attachments than receivers allow.
     #[error("{seen} attachments, at most {limit} allowed")]
     TooManyAttachments {

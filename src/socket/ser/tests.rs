@@ -270,3 +270,57 @@ fn raw_text_is_exactly_one() {
         }
     }
 }
+
+/// Goes on behind an error of one of its parts.
+struct Careless(u8);
+
+impl Serialize for Careless {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::{SerializeMap as _, SerializeSeq as _, SerializeStruct as _};
+
+        let broken = BTreeMap::from([(vec![1], 1)]);
+        match self.0 {
+            0 => {
+                let mut list = serializer.serialize_seq(None)?;
+                _ = list.serialize_element(&broken);
+                list.serialize_element(&1)?;
+                list.end()
+            }
+            1 => {
+                let mut object = serializer.serialize_map(None)?;
+                _ = object.serialize_key(&broken);
+                object.serialize_value(&1)?;
+                object.end()
+            }
+            2 => {
+                let mut object = serializer.serialize_map(None)?;
+                object.serialize_key("a")?;
+                _ = object.serialize_value(&broken);
+                object.end()
+            }
+            3 => {
+                let mut object = serializer.serialize_struct("Careless", 1)?;
+                _ = object.serialize_field("a", &broken);
+                object.end()
+            }
+            _ => {
+                let mut raw = serializer.serialize_struct(RAW_VALUE, 1)?;
+                _ = raw.serialize_field(RAW_VALUE, &1);
+                raw.end()
+            }
+        }
+    }
+}
+
+#[test]
+fn a_type_that_swallows_an_error_is_no_json() {
+    for careless in 0..5 {
+        let value = Careless(careless);
+        assert!(
+            matches!(json(&value), Err(EncodeError::Custom(_))),
+            "{careless}"
+        );
+        let packet = crate::socket::Packet::event("a", &(value,));
+        assert!(matches!(packet, Err(EncodeError::Custom(_))), "{careless}");
+    }
+}

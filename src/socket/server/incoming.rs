@@ -44,8 +44,11 @@ impl Server {
         payload: <Json as Parser>::Payload,
     ) -> Result<(), DisconnectReason> {
         let fragment = payload.map_err(DisconnectReason::ParseError)?;
+        let connection = self.connection(session);
+        let is_waiting = connection.is_some_and(|connection| connection.assembler.is_waiting());
         if let Fragment::Packet(received) = &fragment
             && received.attachments() > 0
+            && !is_waiting
         {
             // Nothing is collected that the client may not send.
             self.addressee(session, received)?;
