@@ -177,15 +177,15 @@ impl Packet {
         let id = ack.map_or("", |ack| id.format(ack));
         let text = self.text.into_bytes();
         let text = match (&self.attachments, self.kind) {
-            (None, Kind::Event) => prepend(&["42", namespace, comma, id], text),
-            (None, Kind::Reply) => prepend(&["43", namespace, comma, id], text),
+            (None, Kind::Event) => prepend(*b"42", &[namespace, comma, id], text),
+            (None, Kind::Reply) => prepend(*b"43", &[namespace, comma, id], text),
             (Some(attachments), kind) => {
                 let kind = match kind {
-                    Kind::Event => "45",
-                    Kind::Reply => "46",
+                    Kind::Event => b"45",
+                    Kind::Reply => b"46",
                 };
                 let count = count.format(attachments.len());
-                prepend(&[kind, count, "-", namespace, comma, id], text)
+                prepend(*kind, &[count, "-", namespace, comma, id], text)
             }
         };
         Sealed {

@@ -13,7 +13,7 @@ mod scanner;
 
 use self::{
     placeholders::Placeholders,
-    scanner::{Scanner, Unwatched},
+    scanner::{Bytewise, Scanner, Unwatched, Windowed},
 };
 pub(super) use self::{placeholders::index, scanner::Event};
 
@@ -51,12 +51,18 @@ pub(super) const fn max_placeholders(attachments: usize) -> usize {
 /// them unseen; and there may be no more than [`max_placeholders`]. Without attachments placeholders
 /// are ordinary data.
 pub(super) fn check(json: &str, max_depth: usize, attachments: usize) -> Result<usize, Fault> {
-    if attachments == 0 {
-        Scanner::new(json, max_depth, Unwatched).run()
+    if attachments > 0 {
+        let placeholders = Placeholders::new(attachments);
+        Scanner::<Windowed, _>::new(json, max_depth, placeholders).run()
+    } else if json.len() < SHORT {
+        Scanner::<Bytewise, _>::new(json, max_depth, Unwatched).run()
     } else {
-        Scanner::new(json, max_depth, Placeholders::new(attachments)).run()
+        Scanner::<Windowed, _>::new(json, max_depth, Unwatched).run()
     }
 }
+
+/// Texts shorter than that are read faster without a window.
+const SHORT: usize = 64;
 
 /// Checks an event's payload in the same way, which begins with a bracket, and finds the name in it.
 #[inline]
@@ -65,10 +71,13 @@ pub(super) fn check_event(
     max_depth: usize,
     attachments: usize,
 ) -> Result<Event, Fault> {
-    if attachments == 0 {
-        Scanner::new(json, max_depth, Unwatched).run_event()
+    if attachments > 0 {
+        let placeholders = Placeholders::new(attachments);
+        Scanner::<Windowed, _>::new(json, max_depth, placeholders).run_event()
+    } else if json.len() < SHORT {
+        Scanner::<Bytewise, _>::new(json, max_depth, Unwatched).run_event()
     } else {
-        Scanner::new(json, max_depth, Placeholders::new(attachments)).run_event()
+        Scanner::<Windowed, _>::new(json, max_depth, Unwatched).run_event()
     }
 }
 

@@ -91,37 +91,51 @@ pub(super) fn check_namespace(name: &str) -> Result<(), SealError> {
     is_legal.then_some(()).ok_or(SealError::IllegalNamespace)
 }
 
-/// Puts a header before the text that stands behind the [`HEADROOM`].
+/// Puts a header, the two types and what follows them, before the text that stands behind the
+/// [`HEADROOM`].
 ///
 /// The text is moved to the end of its buffer: then the buffer has no room behind it, and `Bytes`
 /// takes it over without an allocation of its own, which it would need to remember that room. A text
 /// that leaves much of its buffer unused, or has too long a header, is copied into one that fits.
-pub(super) fn prepend(header: &[&str], mut text: Vec<u8>) -> Bytes {
-    let length: usize = header.iter().map(|piece| piece.len()).sum();
+#[inline]
+pub(super) fn prepend(types: [u8; 2], address: &[&str], mut text: Vec<u8>) -> Bytes {
+    let length = address
+        .iter()
+        .fold(types.len(), |sum, piece| sum + piece.len());
     let spare = text.capacity() - text.len();
     let end = HEADROOM + spare;
     if spare > SPARE || length > end {
-        let body = text.get(HEADROOM..).unwrap_or_default();
-        let mut whole = Vec::with_capacity(length + body.len());
-        for piece in header {
-            whole.extend_from_slice(piece.as_bytes());
-        }
-        whole.extend_from_slice(body);
-        return whole.into();
+        return copied(types, address, length, &text);
     }
-    let len = text.len();
+    let (len, start) = (text.len(), end - length);
     text.resize(len + spare, b' ');
     text.copy_within(HEADROOM..len, end);
-    let start = end - length;
-    let mut rest = text.get_mut(start..end).unwrap_or_default();
-    for piece in header {
-        let Some((place, after)) = rest.split_at_mut_checked(piece.len()) else {
-            break;
-        };
-        place.copy_from_slice(piece.as_bytes());
-        rest = after;
+    let room = text.get_mut(start..end).unwrap_or_default();
+    if let Some((place, mut rest)) = room.split_first_chunk_mut() {
+        *place = types;
+        // Most pieces have nothing to say.
+        for piece in address.iter().filter(|piece| !piece.is_empty()) {
+            let Some((place, after)) = rest.split_at_mut_checked(piece.len()) else {
+                break;
+            };
+            place.copy_from_slice(piece.as_bytes());
+            rest = after;
+        }
     }
     let mut text = Bytes::from(text);
     text.advance(start);
     text
+}
+
+fn copied(types: [u8; 2], address: &[&str], length: usize, text: &[u8]) -> Bytes {
+    let body = text.get(HEADROOM..).unwrap_or_default();
+    let mut whole = Vec::with_capacity(length + body.len());
+    whole.extend_from_slice(&types);
+    for piece in address {
+        if !piece.is_empty() {
+            whole.extend_from_slice(piece.as_bytes());
+        }
+    }
+    whole.extend_from_slice(body);
+    whole.into()
 }

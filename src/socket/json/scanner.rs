@@ -57,18 +57,65 @@ impl Sought for Special {
     }
 }
 
+/// How the ends of strings are found.
+pub(super) trait Strings {
+    fn new(text: &[u8]) -> Self;
+    /// Where the string ends that begins with the quote at a place.
+    fn end(&mut self, text: &[u8], start: usize) -> End;
+}
+
+/// In a window, for all but short texts.
+pub(super) struct Windowed(Window<Special>);
+
+impl Strings for Windowed {
+    fn new(text: &[u8]) -> Self {
+        Self(Window::new(text))
+    }
+
+    #[inline]
+    fn end(&mut self, text: &[u8], start: usize) -> End {
+        let at = self.0.find(text, start + 1);
+        if byte(text, at) == Some(b'"') {
+            return Ok(at + 1);
+        }
+        string_from(&mut self.0, text, at)
+    }
+}
+
+/// Byte by byte, for texts that are not worth the making of a window.
+pub(super) struct Bytewise;
+
+impl Strings for Bytewise {
+    fn new(_: &[u8]) -> Self {
+        Self
+    }
+
+    #[inline]
+    fn end(&mut self, text: &[u8], start: usize) -> End {
+        let mut at = start + 1;
+        loop {
+            match byte(text, at) {
+                Some(b'"') => return Ok(at + 1),
+                Some(b'\\') => at = escape(text, at)?,
+                None | Some(0..0x20) => return Err(at),
+                Some(_) => at += 1,
+            }
+        }
+    }
+}
+
 /// Scans one value.
 ///
 /// Where it stands is a variable and not a field: it changes with every token, and is to stay in a
 /// register.
-pub(super) struct Scanner<'a, W> {
+pub(super) struct Scanner<'a, S, W> {
     text: &'a str,
     max_depth: usize,
     /// For every open container, whether it is an object.
     objects: Bits,
     /// The innermost of them.
     inside: Option<Container>,
-    specials: Window<Special>,
+    strings: S,
     watch: W,
 }
 
@@ -94,14 +141,14 @@ enum Phase {
 /// Where a token ends, or where the text stops being JSON.
 type End = Result<usize, usize>;
 
-impl<'a, W: Watch> Scanner<'a, W> {
+impl<'a, S: Strings, W: Watch> Scanner<'a, S, W> {
     pub(super) fn new(text: &'a str, max_depth: usize, watch: W) -> Self {
         Self {
             text,
             max_depth: max_depth.min(Limits::MAX_DEPTH),
             objects: Bits::default(),
             inside: None,
-            specials: Window::new(text.as_bytes()),
+            strings: S::new(text.as_bytes()),
             watch,
         }
     }
@@ -116,7 +163,7 @@ impl<'a, W: Watch> Scanner<'a, W> {
         let text = self.text.as_bytes();
         let start = self.open(Container::Array, 0)?;
         let end = match byte(text, start) {
-            Some(b'"') => string(&mut self.specials, text, start),
+            Some(b'"') => self.strings.end(text, start),
             Some(b'-' | b'0'..=b'9') => number(text, start),
             next => {
                 let phase = match next {
@@ -147,7 +194,7 @@ impl<'a, W: Watch> Scanner<'a, W> {
             if phase == Phase::Value {
                 at = match byte(text, at) {
                     Some(b'"') => {
-                        let end = string(&mut self.specials, text, at);
+                        let end = self.strings.end(text, at);
                         self.scalar(at, end)?
                     }
                     Some(b'{') => {
@@ -243,7 +290,7 @@ impl<'a, W: Watch> Scanner<'a, W> {
         if byte(text, start) != Some(b'"') {
             return Err(syntax(start));
         }
-        let end = string(&mut self.specials, text, start).map_err(syntax)?;
+        let end = self.strings.end(text, start).map_err(syntax)?;
         self.watch.key(self.slice(start, end));
         let colon = token(text, end);
         if byte(text, colon) != Some(b':') {
@@ -256,16 +303,6 @@ impl<'a, W: Watch> Scanner<'a, W> {
     fn slice(&self, start: usize, end: usize) -> &'a str {
         self.text.get(start..end).unwrap_or_default()
     }
-}
-
-/// Reads a string, from its quote on.
-#[inline]
-fn string(specials: &mut Window<Special>, text: &[u8], start: usize) -> End {
-    let at = specials.find(text, start + 1);
-    if byte(text, at) == Some(b'"') {
-        return Ok(at + 1);
-    }
-    string_from(specials, text, at)
 }
 
 /// Reads the rest of a string, from what does not stand for itself.

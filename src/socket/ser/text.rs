@@ -33,21 +33,76 @@ impl Text {
     /// 1.8). No control character stays as it is, so neither does the separator of packets in a
     /// polling body, U+001E.
     pub(in crate::socket) fn push_quoted(&mut self, value: &str) {
-        self.push_str("\"");
-        self.push_escaped(value.as_bytes());
-        self.push_str("\"");
+        self.push_framed(b"\"", value.as_bytes(), b"\"");
     }
 
     /// Appends a member's name and the colon behind it, and a comma before it unless it is the first.
     pub(super) fn push_name(&mut self, name: &str, is_first: bool) {
-        // Two texts of known lengths, not one of either.
+        // Two frames of known lengths, not one of either.
         if is_first {
-            self.push_str("\"");
+            self.push_framed(b"\"", name.as_bytes(), b"\":");
         } else {
-            self.push_str(",\"");
+            self.push_framed(b",\"", name.as_bytes(), b"\":");
         }
-        self.push_escaped(name.as_bytes());
-        self.push_str("\":");
+    }
+
+    #[inline]
+    fn push_framed<const B: usize, const A: usize>(
+        &mut self,
+        before: &[u8; B],
+        value: &[u8],
+        after: &[u8; A],
+    ) {
+        let is_plain = is_plain(value);
+        let start = self.0.len();
+        if is_plain && self.push_short(before, value, after).is_some() {
+            return;
+        }
+        self.0.truncate(start);
+        self.0.extend_from_slice(before);
+        if is_plain {
+            self.0.extend_from_slice(value);
+        } else {
+            self.push_escaped(value);
+        }
+        self.0.extend_from_slice(after);
+    }
+
+    /// Appends a short string that stands for itself. Its room is made once, and written in words,
+    /// the last of which overlaps the first: every other way, each piece waits for the length that
+    /// the one before it has left.
+    #[inline]
+    fn push_short<const B: usize, const A: usize>(
+        &mut self,
+        before: &[u8; B],
+        value: &[u8],
+        after: &[u8; A],
+    ) -> Option<()> {
+        const ROOM: usize = 24;
+
+        let len = value.len();
+        if B + len + A > ROOM || len > 2 * WORD {
+            return None;
+        }
+        let start = self.0.len();
+        self.0.extend_from_slice(&[0; ROOM]);
+        let (head, rest) = self.0.last_chunk_mut::<ROOM>()?.split_first_chunk_mut()?;
+        *head = *before;
+        if let (Some(first), Some(last)) = (value.first_chunk::<WORD>(), value.last_chunk()) {
+            *rest.first_chunk_mut()? = *first;
+            *rest.get_mut(len - WORD..)?.first_chunk_mut::<WORD>()? = *last;
+        } else if let (Some(first), Some(last)) = (value.first_chunk::<HALF>(), value.last_chunk())
+        {
+            *rest.first_chunk_mut()? = *first;
+            *rest.get_mut(len - HALF..)?.first_chunk_mut::<HALF>()? = *last;
+        } else {
+            for (place, &byte) in rest.iter_mut().zip(value) {
+                *place = byte;
+            }
+        }
+        *rest.get_mut(len..)?.first_chunk_mut()? = *after;
+        self.0.truncate(start + B + len + A);
+        Some(())
     }
 
     /// Appends a string whose pieces come from a `Display`.
@@ -72,17 +127,9 @@ impl Text {
         ByteString::try_from(self.0).expect("only whole texts are put into it")
     }
 
-    #[inline]
-    fn push_escaped(&mut self, value: &[u8]) {
-        if is_plain(value) {
-            self.0.extend_from_slice(value);
-        } else {
-            self.push_not_plain(value);
-        }
-    }
-
+    /// Appends a string without quotes, whatever it holds.
     #[inline(never)]
-    fn push_not_plain(&mut self, value: &[u8]) {
+    fn push_escaped(&mut self, value: &[u8]) {
         let mut rest = value;
         while let Some((&word, after)) = rest.split_first_chunk::<WORD>() {
             let marks = special_bytes(u64::from_le_bytes(word));
@@ -150,6 +197,7 @@ impl fmt::Write for Escaped<'_> {
 
 /// How many bytes are looked at together.
 const WORD: usize = 8;
+const HALF: usize = WORD / 2;
 
 /// Whether a string stands for itself. Ends are looked at twice rather than byte by byte.
 #[inline]
@@ -169,7 +217,7 @@ fn is_plain(value: &[u8]) -> bool {
         let (blocks, _) = value.as_chunks::<BLOCK>();
         return !has_special(last_block) && !blocks.iter().any(has_special);
     }
-    if let (Some(first), Some(last)) = (value.first_chunk::<4>(), value.last_chunk::<4>()) {
+    if let (Some(first), Some(last)) = (value.first_chunk::<HALF>(), value.last_chunk::<HALF>()) {
         let word =
             u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last));
         return special_bytes(word) == 0;
@@ -236,6 +284,21 @@ mod tests {
             quoted("é😀\u{7f}\u{2028}\u{2029}"),
             "\"é😀\u{7f}\u{2028}\u{2029}\""
         );
+    }
+
+    #[test]
+    fn strings_and_names_of_every_length_are_framed() {
+        for len in 0..60 {
+            let value: String = ('a'..='z').cycle().take(len).collect();
+            assert_eq!(quoted(&value), alloc::format!("\"{value}\""));
+            let mut text = Text::default();
+            text.push_str("{");
+            text.push_name(&value, true);
+            text.push_str("1");
+            text.push_name(&value, false);
+            let expected = alloc::format!("{{\"{value}\":1,\"{value}\":");
+            assert_eq!(text.into_bytes(), expected.into_bytes());
+        }
     }
 
     #[test]
