@@ -41,7 +41,7 @@ for target in "$@"; do
     if [[ $verdict == FAILED ]]; then
         grep -vE '^#' "$log" | tail -n 40
     fi
-    last=$(grep -E '^#[0-9]+.* cov: ' "$log" | tail -n 1)
+    last=$(grep -E '^#[0-9]+.* cov: ' "$log" | tail -n 1 || true)
     field() { sed -nE "s/.* $1: ([0-9]+).*/\1/p" <<<"$last"; }
     executions=$(sed -nE 's/^stat::number_of_executed_units: +//p' "$log")
     summary+=$'\n'$(printf '%-16s %12s %8s %8s %8s  %s' "$target" "${executions:-?}" \

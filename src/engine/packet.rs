@@ -53,7 +53,7 @@ pub enum DecodeError {
     /// Behind a `b` stands something else than base64.
     #[error("invalid base64 at byte {offset} of the packet")]
     InvalidBase64 {
-        /// Where it breaks off, counted from the `b`.
+        /// The first character outside the alphabet, padding included, or the end; counted from the `b`.
         offset: usize,
     },
     /// The body of a data request is not UTF-8.

@@ -222,7 +222,7 @@ impl<'a> IntoIterator for &'a Args {
 }
 
 impl fmt::Debug for Args {
-    /// Leaves out the arguments, and the end of a long name. Passes over the text.
+    /// Leaves out the arguments, and the end of a long name. Counts them, which passes over the text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Args")
             .field("name", &bounded(&self.name()))

@@ -89,8 +89,8 @@ impl Packet {
     ///
     /// # Errors
     ///
-    /// When the name is reserved, and when the arguments are no list, nest too deep, have too many
-    /// attachments or cannot be JSON.
+    /// When the name is reserved, and when the arguments are no list, nest deeper than 128 levels, have
+    /// more than 10 attachments or cannot be JSON. These limits are those of receivers and not settings.
     pub fn event(name: &str, args: &(impl Serialize + ?Sized)) -> Result<Self, EncodeError> {
         Self::encode(Kind::Event, begin_event(name)?, |list| args.serialize(list))
     }
@@ -111,7 +111,8 @@ impl Packet {
     ///
     /// # Errors
     ///
-    /// When the arguments are no list, nest too deep, have too many attachments or cannot be JSON.
+    /// When the arguments are no list, nest deeper than 128 levels, have more than 10 attachments or
+    /// cannot be JSON.
     pub fn reply(args: &(impl Serialize + ?Sized)) -> Result<Self, EncodeError> {
         Self::encode(Kind::Reply, begin(), |list| args.serialize(list))
     }

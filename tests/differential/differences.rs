@@ -17,8 +17,8 @@ use crate::{
 
 pub struct Difference {
     pub name: &'static str,
-    /// Words of its row in docs/differences.md, if it has one.
-    pub row: Option<&'static str>,
+    /// Words of its row in docs/differences.md.
+    pub row: &'static str,
     pub side: Side,
     pub reason: &'static str,
     pub explain: Explain,
@@ -89,7 +89,7 @@ pub const PROTO: &str = "encoder: a member __proto__";
 pub const DIFFERENCES: &[Difference] = &[
     Difference {
         name: "text while attachments are awaited, and broken",
-        row: Some("text that is no packet while attachments are awaited"),
+        row: "text that is no packet while attachments are awaited",
         side: Side::Other,
         reason: "a text is read before anybody asks whether it may come now; both refuse",
         explain: Explain::Frame(|scene| {
@@ -102,7 +102,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "binary packet without attachments",
-        row: Some("binary packet that announces no attachment"),
+        row: "binary packet that announces no attachment",
         side: Side::Laxer,
         reason: "some clients send it",
         explain: Explain::Frame(|scene| {
@@ -120,7 +120,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "event without payload",
-        row: Some("event without payload (`2`)"),
+        row: "event without payload (`2`)",
         side: Side::Stricter,
         reason: "the document asks for a list that is not empty",
         explain: Explain::Frame(|scene| {
@@ -134,7 +134,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "white space as a type",
-        row: Some("white space, signs or exponents where digits belong"),
+        row: "white space, signs or exponents where digits belong",
         side: Side::Stricter,
         reason: "JavaScript reads white space, and nothing, as 0; no client sends it",
         explain: Explain::Frame(|scene| {
@@ -151,7 +151,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "count of attachments as JavaScript reads numbers",
-        row: Some("white space, signs or exponents where digits belong"),
+        row: "white space, signs or exponents where digits belong",
         side: Side::Stricter,
         reason: "no client sends it",
         explain: Explain::Frame(|scene| {
@@ -172,7 +172,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "control character in a namespace",
-        row: Some("control character in the name of a namespace"),
+        row: "control character in the name of a namespace",
         side: Side::Stricter,
         reason: "names end up in logs",
         explain: Explain::Frame(|scene| {
@@ -186,7 +186,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "long namespace",
-        row: Some("name of a namespace above 512 bytes"),
+        row: "name of a namespace above 512 bytes",
         side: Side::Stricter,
         reason: "docs/limits.md",
         explain: Explain::Frame(|scene| {
@@ -202,7 +202,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "white space in an acknowledgement id",
-        row: Some("white space, signs or exponents where digits belong"),
+        row: "white space, signs or exponents where digits belong",
         side: Side::Stricter,
         reason: "no client sends it",
         explain: Explain::Frame(|scene| {
@@ -222,7 +222,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "large acknowledgement id",
-        row: Some("acknowledgement id above 2^53 - 1"),
+        row: "acknowledgement id above 2^53 - 1",
         side: Side::Stricter,
         reason: "the answer would go to another id",
         explain: Explain::Frame(|scene| {
@@ -235,7 +235,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "deep nesting",
-        row: Some("JSON nested deeper than 128 levels"),
+        row: "JSON nested deeper than 128 levels",
         side: Side::Stricter,
         reason: "decoding into types takes stack",
         explain: Explain::Frame(|scene| {
@@ -255,7 +255,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "illegal placeholder, told with the header",
-        row: Some("placeholder that names no attachment"),
+        row: "placeholder that names no attachment",
         side: Side::Other,
         reason: "what is known to be wrong need not be waited for; both refuse",
         explain: Explain::Frame(|scene| {
@@ -272,7 +272,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "placeholder with a fractional number",
-        row: Some("placeholder with a fractional number"),
+        row: "placeholder with a fractional number",
         side: Side::Stricter,
         reason: "JavaScript finds nothing there; no client sends it",
         explain: Explain::Frame(|scene| {
@@ -289,7 +289,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "illegal placeholder in a placeholder",
-        row: Some("placeholder with members that are themselves placeholders"),
+        row: "placeholder with members that are themselves placeholders",
         side: Side::Stricter,
         reason: "one pass over the text",
         explain: Explain::Frame(|scene| scene.hidden(Hidden::InPlaceholder)),
@@ -299,7 +299,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "illegal placeholder in a replaced member",
-        row: Some("invalid placeholder in a member that a later one of the same name replaces"),
+        row: "invalid placeholder in a member that a later one of the same name replaces",
         side: Side::Stricter,
         reason: "one pass over the text",
         explain: Explain::Frame(|scene| scene.hidden(Hidden::Replaced)),
@@ -307,7 +307,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "too many placeholders",
-        row: Some("more placeholders than twice the attachments, and than 16"),
+        row: "more placeholders than twice the attachments, and than 16",
         side: Side::Stricter,
         reason: "most types copy what a placeholder names; encoders write one for each",
         explain: Explain::Frame(|scene| {
@@ -324,7 +324,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: HALVES,
-        row: Some("unpaired surrogate escape in a string"),
+        row: "unpaired surrogate escape in a string",
         side: Side::Other,
         reason: "Rust strings cannot hold it: it is U+FFFD",
         explain: Explain::ByName,
@@ -332,7 +332,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: OVERFLOW,
-        row: Some("number beyond the range of a double"),
+        row: "number beyond the range of a double",
         side: Side::Stricter,
         reason: "infinity is a trap in Rust code that reads JSON: asking for the value is an error",
         explain: Explain::ByName,
@@ -340,7 +340,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: NOT_UTF8,
-        row: Some("body that is not UTF-8"),
+        row: "body that is not UTF-8",
         side: Side::Stricter,
         reason: "strict reading; the reference repairs it",
         explain: Explain::ByName,
@@ -348,7 +348,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: TOO_MANY_PACKETS,
-        row: Some("more than 65 536 packets in one body"),
+        row: "more than 65 536 packets in one body",
         side: Side::Stricter,
         reason: "docs/limits.md",
         explain: Explain::ByName,
@@ -356,7 +356,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: BASE64,
-        row: Some("base64 with characters of another alphabet"),
+        row: "base64 with characters of another alphabet",
         side: Side::Stricter,
         reason: "strict reading; no client sends it",
         explain: Explain::ByName,
@@ -364,7 +364,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: NO_DATA,
-        row: Some("the message `4`"),
+        row: "the message `4`",
         side: Side::Other,
         reason: "an empty text is what the client sent",
         explain: Explain::ByName,
@@ -372,7 +372,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: IGNORED_DATA,
-        row: Some("text behind `1`, `5` or `6`"),
+        row: "text behind `1`, `5` or `6`",
         side: Side::Other,
         reason: "nobody reads it: the official server ignores it too",
         explain: Explain::ByName,
@@ -380,7 +380,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: SEPARATOR,
-        row: Some("text with U+001E towards a polling session"),
+        row: "text with U+001E towards a polling session",
         side: Side::Stricter,
         reason: "long-polling has no escape for it: the receiver would read two packets",
         explain: Explain::ByName,
@@ -391,7 +391,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: MANY_ATTACHMENTS,
-        row: Some("outgoing packet with more than 10 attachments"),
+        row: "outgoing packet with more than 10 attachments",
         side: Side::Stricter,
         reason: "the receiver refuses it",
         explain: Explain::ByName,
@@ -399,7 +399,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: TOO_DEEP,
-        row: Some("outgoing packet nested deeper than 128 levels"),
+        row: "outgoing packet nested deeper than 128 levels",
         side: Side::Stricter,
         reason: "peers of this kind would refuse it",
         explain: Explain::ByName,
@@ -410,7 +410,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: HEADER,
-        row: Some("outgoing header that a receiver would read otherwise"),
+        row: "outgoing header that a receiver would read otherwise",
         side: Side::Stricter,
         reason: "the receiver would read another header",
         explain: Explain::ByName,
@@ -418,7 +418,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: KIND_OF_DATA,
-        row: Some("outgoing CONNECT or refusal with data of another kind"),
+        row: "outgoing CONNECT or refusal with data of another kind",
         side: Side::Stricter,
         reason: "the receiver refuses it, or binary would arrive as something else",
         explain: Explain::ByName,
@@ -426,7 +426,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: RESERVED,
-        row: Some("outgoing event with a reserved name"),
+        row: "outgoing event with a reserved name",
         side: Side::Stricter,
         reason: "the receiver refuses it; the official emitter, above the parser, does so too",
         explain: Explain::ByName,
@@ -434,7 +434,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: PROTO,
-        row: None,
+        row: "outgoing member `__proto__`",
         side: Side::Other,
         reason: "it is a member like any other here, also in a packet with attachments",
         explain: Explain::ByName,

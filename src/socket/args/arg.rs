@@ -37,7 +37,7 @@ impl<'a> Arg<'a> {
         Some(Binary(attachment.clone()))
     }
 
-    /// It as JSON. Where there are attachments, `{"_placeholder":true,"num":k}` stands for number k
+    /// The argument as JSON. Where there are attachments, `{"_placeholder":true,"num":k}` stands for number k
     /// of [`Args::attachments`].
     pub fn json(&self) -> &'a str {
         self.json

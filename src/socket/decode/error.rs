@@ -131,8 +131,8 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
-    /// The rule that is broken, by the name that it has in the project's test vectors: for
-    /// statistics and logs.
+    /// The rule that is broken, by the name that it has in the project's test vectors, in which only
+    /// [`TooLong`](Self::TooLong) has no row: for statistics and logs.
     pub const fn rule(&self) -> &'static str {
         match self {
             Self::AckIdTooLarge { .. } => "ack-id-too-large",

@@ -36,7 +36,7 @@ impl Sealed {
         self.attachments.as_deref().unwrap_or_default()
     }
 
-    /// It as packets of Engine.IO, for other carriers: a polling body is made of them by
+    /// The same as packets of Engine.IO, for other carriers: a polling body is made of them by
     /// [`payload::encode`](crate::engine::payload::encode).
     #[expect(clippy::missing_panics_doc, reason = "the text is UTF-8")]
     pub fn into_packets(self) -> impl Iterator<Item = engine::packet::Packet> {
