@@ -134,7 +134,7 @@ impl Args {
 
     /// How many arguments there are, the name not counted. Passes over the text.
     pub fn len(&self) -> usize {
-        self.iter().count()
+        Reader::new(self.json()).count().unwrap_or_default()
     }
 
     /// Whether there are no arguments.

@@ -137,6 +137,22 @@ mod tests {
     }
 
     #[test]
+    fn there_are_as_many_as_come() {
+        for (list, len) in [
+            ("[]", 0),
+            ("[ ]", 0),
+            ("[1]", 1),
+            ("[ 1 , 2 ]", 2),
+            (r#"[[1,2],{"a":[3,4],"b,":"],"},"\",",null]"#, 4),
+            (r#"[",","\\",[[[]]],{"{":"}"}]"#, 4),
+        ] {
+            let args = answer(list, &[]);
+            assert_eq!((args.len(), args.iter().count()), (len, len), "{list}");
+            assert_eq!(args.is_empty(), len == 0);
+        }
+    }
+
+    #[test]
     fn one_that_does_not_fit_is_named() {
         let args = answer(r#"[1,"two",null]"#, &[]);
         let errors: Vec<_> = args.iter().map(|arg| arg.parse::<u8>().err()).collect();

@@ -120,6 +120,25 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// How many values follow, with commas between them, to the end of the text.
+    pub(in crate::socket) fn count(mut self) -> Result<usize, Error> {
+        if self.peek().is_none() {
+            return Ok(0);
+        }
+        let (mut commas, mut depth) = (0, 0_usize);
+        while let Some(byte) = self.byte() {
+            self.at += 1;
+            match byte {
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth = depth.checked_sub(1).ok_or_else(Error::broken)?,
+                b',' if depth == 0 => commas += 1,
+                b'"' => _ = self.pass_string()?,
+                _ => {}
+            }
+        }
+        Ok(commas + 1)
+    }
+
     #[inline]
     fn byte(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
