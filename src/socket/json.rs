@@ -83,7 +83,7 @@ pub(super) fn check_event(
 
 #[cfg(test)]
 mod tests {
-    use alloc::{format, string::String, vec};
+    use alloc::{format, string::String, vec, vec::Vec};
 
     use proptest::prelude::*;
     use serde::de::IgnoredAny;
@@ -303,7 +303,7 @@ mod tests {
     }
 
     /// Text that is JSON rather often.
-    fn nearly_json() -> impl Strategy<Value = String> {
+    fn nearly_json(most: usize) -> impl Strategy<Value = String> {
         let tokens = prop::sample::select(vec![
             "[",
             "]",
@@ -334,7 +334,7 @@ mod tests {
             "{\"a\":",
             "[1,",
         ]);
-        prop::collection::vec(tokens, 0..12).prop_map(|tokens| tokens.concat())
+        prop::collection::vec(tokens, 0..most).prop_map(|tokens| tokens.concat())
     }
 
     fn tree() -> impl Strategy<Value = Value> {
@@ -356,10 +356,36 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_text_is_accepted_exactly_if_serde_json_accepts_it(json in nearly_json()) {
+        fn a_text_is_accepted_exactly_if_serde_json_accepts_it(json in nearly_json(12)) {
             let theirs: Result<IgnoredAny, _> = serde_json::from_str(&json);
             let leads = json.starts_with([' ', '\n']);
             prop_assert_eq!(check(&json, 128, 0).is_ok(), theirs.is_ok() && !leads);
+        }
+
+        /// Also where the window ends, and for the fronts of valid texts.
+        #[test]
+        fn strings_are_found_alike_with_and_without_a_window(
+            noise in nearly_json(80),
+            tree in prop::collection::vec(tree(), 0..4),
+            padding in 0..130_usize,
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let tree = Value::from(tree);
+            let padding = "x".repeat(padding);
+            for json in [noise.clone(), format!("[\"{padding}\",{tree},{noise}]"), format!("{tree:#}")] {
+                let places: Vec<usize> = json.char_indices().map(|(place, _)| place).collect();
+                let front = places.get(cut.index(places.len() + 1)).map_or(&*json, |&end| &json[..end]);
+                for json in [&*json, front] {
+                    let with = Scanner::<Windowed, _>::new(json, 20, Unwatched).run();
+                    let without = Scanner::<Bytewise, _>::new(json, 20, Unwatched).run();
+                    prop_assert_eq!(with, without, "{}", json);
+                    if json.starts_with('[') {
+                        let with = Scanner::<Windowed, _>::new(json, 20, Unwatched).run_event();
+                        let without = Scanner::<Bytewise, _>::new(json, 20, Unwatched).run_event();
+                        prop_assert_eq!(with, without, "{}", json);
+                    }
+                }
+            }
         }
 
         #[test]
