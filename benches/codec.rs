@@ -126,6 +126,13 @@ fn decode(criterion: &mut Criterion) {
             }),
             _ => ours(&mut group, row, text, receive),
         }
+        #[cfg(socketio_proto_bench)]
+        if packet.json().starts_with('[') && row != inputs::ANSWER {
+            group.bench_function(BenchmarkId::new(row, "ours, the scan alone"), |bencher| {
+                bencher
+                    .iter(|| socketio_proto::socket::scan_event(black_box(packet.json())).unwrap());
+            });
+        }
         floor_copy(&mut group, row, text.as_bytes());
         floor_utf8(&mut group, row, text.as_bytes());
         floor_skip(&mut group, row, packet.json());

@@ -8,8 +8,8 @@
 
 use core::marker::PhantomData;
 
-/// How many bytes are looked at together.
-const WIDTH: usize = 64;
+/// How many bytes are looked at together; a shorter text is not worth a window.
+pub(crate) const WIDTH: usize = 64;
 
 /// Which bytes are sought.
 pub(crate) trait Sought {

@@ -16,6 +16,7 @@ use self::{
     scanner::{Bytewise, Scanner, Unwatched, Windowed},
 };
 pub(super) use self::{placeholders::index, scanner::Event};
+use crate::window;
 
 /// The rule that a text breaks, and where.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -54,15 +55,12 @@ pub(super) fn check(json: &str, max_depth: usize, attachments: usize) -> Result<
     if attachments > 0 {
         let placeholders = Placeholders::new(attachments);
         Scanner::<Windowed, _>::new(json, max_depth, placeholders).run()
-    } else if json.len() < SHORT {
+    } else if json.len() < window::WIDTH {
         Scanner::<Bytewise, _>::new(json, max_depth, Unwatched).run()
     } else {
         Scanner::<Windowed, _>::new(json, max_depth, Unwatched).run()
     }
 }
-
-/// Texts shorter than that are read faster without a window.
-const SHORT: usize = 64;
 
 /// Checks an event's payload in the same way, which begins with a bracket, and finds the name in it.
 #[inline]
@@ -74,7 +72,7 @@ pub(super) fn check_event(
     if attachments > 0 {
         let placeholders = Placeholders::new(attachments);
         Scanner::<Windowed, _>::new(json, max_depth, placeholders).run_event()
-    } else if json.len() < SHORT {
+    } else if json.len() < window::WIDTH {
         Scanner::<Bytewise, _>::new(json, max_depth, Unwatched).run_event()
     } else {
         Scanner::<Windowed, _>::new(json, max_depth, Unwatched).run_event()

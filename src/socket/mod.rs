@@ -15,6 +15,15 @@ mod json;
 mod ser;
 mod server;
 
+/// Scans an event's array and nothing else, for `benches/codec.rs`: not part of any interface.
+#[cfg(socketio_proto_bench)]
+#[doc(hidden)]
+pub fn scan_event(json: &str) -> Option<usize> {
+    json::check_event(json, Limits::default().max_depth, 0)
+        .ok()
+        .map(|event| event.len)
+}
+
 pub use self::{
     args::{Arg, Args, ArgsError, ArgsIter, Binary, Data},
     attachments::Assembler,
