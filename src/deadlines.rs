@@ -59,6 +59,16 @@ impl<K: Copy + PartialEq> Fifo<K> {
         self.entries.pop_front().map(|(_, owner)| owner)
     }
 
+    /// Drops the oldest entries as long as they no longer count, so that [`Fifo::next`] is not
+    /// early for their sake.
+    pub(crate) fn skip(&mut self, mut counts: impl FnMut(Instant, &K) -> bool) {
+        while let Some((due, owner)) = self.entries.front()
+            && !counts(*due, owner)
+        {
+            self.entries.pop_front();
+        }
+    }
+
     /// Whether entries that no longer count may outnumber the owners.
     pub(crate) fn is_crowded(&self, owners: usize) -> bool {
         self.entries.len() > owners.saturating_mul(2).saturating_add(64)

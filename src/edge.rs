@@ -1,10 +1,11 @@
 //! What crosses the edge between a server machine and its caller, whichever layer is outermost.
 
 use alloc::{boxed::Box, vec::Vec};
-use core::{fmt, net::IpAddr, num::NonZeroU32};
+use core::{fmt, net::IpAddr, num::NonZeroU32, time::Duration};
 
 use bytes::Bytes;
 use bytestring::ByteString;
+use thiserror::Error;
 
 use crate::{
     engine::{Codec, Inbound, Parser},
@@ -150,6 +151,23 @@ impl fmt::Debug for Request<'_> {
     }
 }
 
+/// What the application decides about a handshake that waits for it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Admission {
+    /// The session may open.
+    Allow,
+    /// It may not.
+    Deny {
+        /// Told to the client with the answer (Engine.IO reference, "Error codes", code 4).
+        message: ByteString,
+    },
+}
+
+/// What a command names is gone, or was decided before.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[error("it is gone, or was decided before")]
+pub struct Stale;
+
 /// How a request ended for the caller.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum End {
@@ -263,6 +281,12 @@ impl Response {
 #[derive(Debug)]
 #[must_use]
 pub enum Output<E, P: Parser> {
+    /// Drop the connection of a request: its answer was not taken in time. It is the last output
+    /// that names the request; the machine has forgotten it.
+    AbortRequest {
+        /// The request.
+        request: RequestId,
+    },
     /// Close a transport. It is the last output that names it; the machine has forgotten it.
     CloseTransport {
         /// The transport.
@@ -302,6 +326,15 @@ pub enum Output<E, P: Parser> {
         request: RequestId,
         /// The answer.
         response: Box<Response>,
+    },
+    /// Stop reading a WebSocket's messages, or go on. Its control frames may wait as well.
+    ///
+    /// What was read already may still be reported. A transport is read from its opening on.
+    SetReading {
+        /// Whether to stop.
+        paused: bool,
+        /// The transport.
+        transport: TransportId,
     },
     /// Write a batch to a transport, then report it sent.
     Transmit {
@@ -352,6 +385,13 @@ pub trait Machine {
     /// The body that [`Output::ReadBody`] asked for was read.
     fn handle_body(&mut self, now: Instant, request: RequestId, body: BodyRead<Self::Parser>);
 
+    /// `received` bytes of a body that is not complete are there so far.
+    ///
+    /// The machine adds them up over all requests and refuses what passes its limit: with
+    /// [`Output::Respond`], upon which reading stops. A caller that keeps what it reads reports
+    /// every piece but the last; who does not keep it need not report.
+    fn handle_body_progress(&mut self, now: Instant, request: RequestId, received: usize);
+
     /// A request ended. [`End::Gone`] before the answer aborts it; after the answer it means that
     /// the answer is lost.
     fn handle_request_end(&mut self, now: Instant, request: RequestId, end: End);
@@ -385,9 +425,37 @@ pub trait Machine {
     /// Takes the next thing to do or know.
     fn poll_output(&mut self) -> Option<Output<Self::Event, Self::Parser>>;
 
+    /// Decides about a handshake that waits for the application.
+    ///
+    /// # Errors
+    ///
+    /// [`Stale`] if its client went away, its time is over, or it was decided before.
+    fn admit(
+        &mut self,
+        now: Instant,
+        request: RequestId,
+        admission: Admission,
+    ) -> Result<(), Stale>;
+
+    /// Stops taking what the client of a session sends, or goes on; for an application that has
+    /// too much to do.
+    ///
+    /// What the caller has read already still comes. Then a WebSocket is not read, and a data
+    /// request waits with its body unread. Pings go on, but a client that is not listened to is
+    /// not declared gone. A session that is not taken up again within `pause_timeout` closes.
+    ///
+    /// # Errors
+    ///
+    /// [`Stale`] if the session is gone.
+    fn set_reading(&mut self, now: Instant, session: SessionKey, paused: bool)
+    -> Result<(), Stale>;
+
     /// Refuses new sessions from now on and closes all that there are, in order: what waits for
     /// their clients is still delivered.
-    fn shutdown(&mut self, now: Instant);
+    ///
+    /// The closes are spread evenly over a time, so that clients do not all come back at once
+    /// elsewhere; a zero span closes all now. Called again, it spreads those that are left anew.
+    fn shutdown(&mut self, now: Instant, spread: Duration);
 
     /// How many sessions there are.
     fn sessions(&self) -> usize;

@@ -12,7 +12,7 @@ use std::{env, fmt::Write as _, fs, path::Path, time::Duration};
 
 use bytestring::ByteString;
 use socketio_proto::{
-    edge::{Carrier, End, Lost, Message, SessionKey},
+    edge::{Carrier, End, Lost, Machine, Message, SessionKey},
     engine::{Config, Event, Server},
 };
 use support::{Driver, HeaderMap, sid_of};
@@ -118,6 +118,14 @@ impl Scene {
         let now = self.driver.now;
         if let Err(error) = self.driver.machine.send(now, self.session, message) {
             self.before.push(format!("send fails: {error}"));
+        }
+    }
+
+    fn set_reading(&mut self, paused: bool) {
+        let now = self.driver.now;
+        let machine = &mut self.driver.machine;
+        if machine.set_reading(now, self.session, paused).is_err() {
+            self.before.push("it is stale".to_owned());
         }
     }
 
@@ -261,6 +269,18 @@ const STATES: &[(&str, Build)] = &[
         scene.driver.run();
         scene
     }),
+    ("polling, paused, data request waits", || {
+        let mut scene = Scene::polling();
+        scene.set_reading(true);
+        scene.post();
+        scene
+    }),
+    ("websocket, paused", || {
+        let mut scene = Scene::websocket();
+        scene.set_reading(true);
+        scene.driver.run();
+        scene
+    }),
     ("closed", || {
         let mut scene = Scene::polling();
         scene.post_body("1");
@@ -294,6 +314,12 @@ const INPUTS: &[(&str, Act)] = &[
         scene
             .driver
             .request(Carrier::Polling, "POST", &query, &headers);
+    }),
+    ("application pauses reading", |scene| {
+        scene.set_reading(true);
+    }),
+    ("application resumes reading", |scene| {
+        scene.set_reading(false);
     }),
     ("PUT", |scene| {
         let query = format!("EIO=4&transport=polling&sid={}", scene.sid);

@@ -834,7 +834,7 @@ fn shutdown_ends_every_socket_and_refuses_new_sessions() {
     let mut app = App::new();
     app.socket();
     let now = app.driver.now;
-    app.driver.machine.shutdown(now);
+    app.driver.machine.shutdown(now, Duration::ZERO);
     assert_eq!(
         app.driver.run(),
         [
@@ -955,7 +955,7 @@ fn a_websocket_accepted_before_the_shutdown_opens_no_session_after_it() {
     app.driver.websocket("EIO=4&transport=websocket");
     app.driver.run();
     let now = app.driver.now;
-    app.driver.machine.shutdown(now);
+    app.driver.machine.shutdown(now, Duration::ZERO);
     app.driver.run();
     app.driver.open(0);
     assert_eq!(app.driver.run(), ["close t0"]);
@@ -974,7 +974,7 @@ fn a_pending_connect_ends_with_the_shutdown() {
     app.driver.body(post, b"40");
     let pending = app.pending();
     let now = app.driver.now;
-    app.driver.machine.shutdown(now);
+    app.driver.machine.shutdown(now, Duration::ZERO);
     assert_eq!(app.driver.run(), ["withdrawn: Client(ServerShutdown)"]);
     assert_eq!(app.driver.machine.accept(now, pending, &[]), Err(Stale));
 }

@@ -2,8 +2,8 @@
 
 use alloc::{format, vec};
 
-use bytes::Bytes;
 use bytestring::ByteString;
+use serde_json::Value;
 use thiserror::Error;
 
 use super::{
@@ -42,6 +42,15 @@ pub enum Refusal {
     /// Code 3: the request contradicts itself or its session.
     #[error("bad request: {0}")]
     BadRequest(BadRequest),
+    /// Code 4: the application does not admit the client.
+    #[error("not admitted by the application")]
+    Forbidden,
+    /// Code 4: the application did not decide in time.
+    #[error("the application did not decide in time")]
+    Undecided,
+    /// Status 503, without a code: the server has no room for it now.
+    #[error("unavailable: {0}")]
+    Unavailable(Unavailable),
     /// Code 0: the `transport` parameter names no transport that is served.
     #[error("unknown transport")]
     UnknownTransport,
@@ -53,10 +62,42 @@ pub enum Refusal {
     UnsupportedRevision,
 }
 
+/// What a server has no room for.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum Unavailable {
+    /// The bodies that are being read hold too many bytes together.
+    #[error("{held} bytes of bodies are being read, at most {limit} may be")]
+    Bodies {
+        /// Bytes that are held.
+        held: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// Too many handshakes wait for the application.
+    #[error("at most {limit} handshakes may wait for the application")]
+    Handshakes {
+        /// The limit.
+        limit: usize,
+    },
+    /// There are too many sessions.
+    #[error("at most {limit} sessions may be open")]
+    Sessions {
+        /// The limit.
+        limit: usize,
+    },
+    /// The server is shutting down.
+    #[error("the server is shutting down")]
+    ShuttingDown,
+}
+
 /// What is wrong with a bad request.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum BadRequest {
+    /// The body did not arrive in time; answered by 408.
+    #[error("the body did not arrive in time")]
+    BodyTimeout,
     /// A body of this media type cannot hold revision 4 packets.
     #[error("the media type application/octet-stream belongs to revision 3")]
     ContentType,
@@ -94,15 +135,17 @@ pub enum BadRequest {
 }
 
 impl Refusal {
-    /// The code on the wire.
-    pub const fn code(self) -> u8 {
-        match self {
+    /// The code on the wire, if the answer has one.
+    pub const fn code(self) -> Option<u8> {
+        Some(match self {
             Self::UnknownTransport => 0,
             Self::UnknownSession => 1,
             Self::BadHandshakeMethod => 2,
             Self::BadRequest(_) => 3,
+            Self::Forbidden | Self::Undecided => 4,
             Self::UnsupportedRevision => 5,
-        }
+            Self::Unavailable(_) => return None,
+        })
     }
 
     /// The message on the wire: fixed text, nothing of the request is reflected.
@@ -112,6 +155,8 @@ impl Refusal {
             Self::UnknownSession => "Session ID unknown",
             Self::BadHandshakeMethod => "Bad handshake method",
             Self::BadRequest(_) => "Bad request",
+            Self::Forbidden | Self::Undecided => "Forbidden",
+            Self::Unavailable(_) => "Service unavailable",
             Self::UnsupportedRevision => "Unsupported protocol version",
         }
     }
@@ -119,32 +164,55 @@ impl Refusal {
     /// The answer to the refused request: JSON over HTTP, plain text to a WebSocket handshake, and
     /// nothing where a request was wrong for what else the session was doing.
     pub(crate) fn response(self, carrier: Carrier) -> Response {
-        if let Self::BadRequest(BadRequest::ContentType | BadRequest::Overlap) = self {
-            return Response::empty(400);
-        }
-        let message = self.message();
-        let (content_type, headers, body) = match carrier {
+        self.response_saying(carrier, self.message())
+    }
+
+    /// The same with a message of the application's.
+    pub(crate) fn response_saying(self, carrier: Carrier, message: &str) -> Response {
+        let Some(code) = self.code_in_body() else {
+            return Response::empty(self.status());
+        };
+        let (status, content_type, headers, body) = match carrier {
             Carrier::Polling => (
+                self.status(),
                 "application/json",
                 vec![],
-                Bytes::from(format!(
-                    r#"{{"code":{},"message":"{message}"}}"#,
-                    self.code()
-                )),
+                format!(r#"{{"code":{code},"message":{}}}"#, Value::from(message)),
             ),
+            // Whatever the code (Engine.IO reference, "Error codes").
             Carrier::WebSocket => (
+                400,
                 "text/html",
                 vec![("connection", ByteString::from_static("close"))],
-                Bytes::from_static(message.as_bytes()),
+                message.into(),
             ),
         };
         Response {
-            status: 400,
+            status,
             kind: ResponseKind::Refused,
             compress: false,
             content_type: Some(content_type),
             headers,
-            body,
+            body: body.into(),
+        }
+    }
+
+    const fn status(self) -> u16 {
+        match self {
+            Self::BadRequest(BadRequest::BodyTimeout) => 408,
+            Self::Forbidden | Self::Undecided => 403,
+            Self::Unavailable(_) => 503,
+            _ => 400,
+        }
+    }
+
+    /// The code in the body of the answer, if that has one.
+    const fn code_in_body(self) -> Option<u8> {
+        match self {
+            Self::BadRequest(
+                BadRequest::BodyTimeout | BadRequest::ContentType | BadRequest::Overlap,
+            ) => None,
+            _ => self.code(),
         }
     }
 }

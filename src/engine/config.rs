@@ -22,6 +22,12 @@ pub struct Config {
     pub(crate) max_batch: usize,
     pub(crate) max_poll: usize,
     pub(crate) max_upgrades: u8,
+    pub(crate) max_sessions: Option<usize>,
+    pub(crate) max_body_bytes: usize,
+    pub(crate) max_handshakes: usize,
+    pub(crate) ask_admission: bool,
+    pub(crate) admission_timeout: Duration,
+    pub(crate) pause_timeout: Duration,
     pub(crate) polling: bool,
     pub(crate) websocket: bool,
 }
@@ -59,6 +65,12 @@ impl Default for Config {
             max_batch: 256 << 10,
             max_poll: 1 << 20,
             max_upgrades: 8,
+            max_sessions: None,
+            max_body_bytes: 256 << 20,
+            max_handshakes: 10_000,
+            ask_admission: false,
+            admission_timeout: Duration::from_secs(10),
+            pause_timeout: Duration::from_secs(120),
             polling: true,
             websocket: true,
         }
@@ -121,6 +133,51 @@ impl ConfigBuilder {
         self
     }
 
+    /// The most sessions at once, WebSockets that are about to open one included. A handshake
+    /// beyond it is answered with 503. Default none.
+    pub fn max_sessions(mut self, sessions: usize) -> Self {
+        self.config.max_sessions = Some(sessions);
+        self
+    }
+
+    /// The most bytes that all bodies which are being read may hold together, as far as the caller
+    /// [reports them](crate::edge::Machine::handle_body_progress). The data request that passes it
+    /// is answered with 503, and its session closes. Default 256 MiB.
+    pub fn max_body_bytes(mut self, bytes: usize) -> Self {
+        self.config.max_body_bytes = bytes;
+        self
+    }
+
+    /// Whether the application decides about every handshake: it is told `Event::Handshake` and
+    /// answers, then or later, with [`admit`](crate::edge::Machine::admit). Other requests are not
+    /// asked about. Default no.
+    pub fn ask_admission(mut self, ask: bool) -> Self {
+        self.config.ask_admission = ask;
+        self
+    }
+
+    /// How long a handshake may wait for the application; then it is refused with 403, code 4.
+    /// Default 10 s.
+    pub fn admission_timeout(mut self, span: Duration) -> Self {
+        self.config.admission_timeout = span;
+        self
+    }
+
+    /// The most handshakes that may wait for the application at once; one beyond it is answered
+    /// with 503. Default 10 000.
+    pub fn max_handshakes(mut self, handshakes: usize) -> Self {
+        self.config.max_handshakes = handshakes;
+        self
+    }
+
+    /// How long the application may [stop reading](crate::edge::Machine::set_reading) what one
+    /// client sends; then the session closes with
+    /// [`CloseReason::Unread`](crate::engine::CloseReason::Unread). Default 120 s.
+    pub fn pause_timeout(mut self, span: Duration) -> Self {
+        self.config.pause_timeout = span;
+        self
+    }
+
     /// Which carriers are served. Default both.
     pub fn transports(mut self, polling: bool, websocket: bool) -> Self {
         self.config.polling = polling;
@@ -142,6 +199,8 @@ impl ConfigBuilder {
             ("ping_interval", config.ping_interval),
             ("ping_timeout", config.ping_timeout),
             ("upgrade_timeout", config.upgrade_timeout),
+            ("admission_timeout", config.admission_timeout),
+            ("pause_timeout", config.pause_timeout),
         ] {
             // Clients read whole milliseconds, and their timers end at 2^31 - 1 of them.
             if !(1..=i32::MAX as u128).contains(&span.as_millis()) {
@@ -151,6 +210,9 @@ impl ConfigBuilder {
         for (name, value) in [
             ("max_packets", config.max_packets),
             ("max_payload", config.max_payload),
+            ("max_sessions", config.max_sessions.unwrap_or(1)),
+            ("max_body_bytes", config.max_body_bytes),
+            ("max_handshakes", config.max_handshakes),
         ] {
             if value == 0 {
                 return Err(ConfigError::Zero { name });

@@ -17,7 +17,7 @@ pub mod target;
 mod upgrade;
 
 pub use self::{
-    check::{BadRequest, Refusal},
+    check::{BadRequest, Refusal, Unavailable},
     codec::{Codec, Inbound, Parser, Raw},
     config::{Config, ConfigBuilder, ConfigError},
     reason::{CloseReason, TransportError},

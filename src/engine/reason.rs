@@ -31,6 +31,9 @@ pub enum CloseReason {
     /// The client closed it, or its network did.
     #[error("closed by the client")]
     TransportClose,
+    /// The application did not go on reading in time what the client sends.
+    #[error("the application stopped reading for too long")]
+    Unread,
     /// The transport failed, or the client used it wrongly.
     #[error("{0}")]
     TransportError(TransportError),
@@ -40,6 +43,12 @@ pub enum CloseReason {
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum TransportError {
+    /// The bodies that were being read held too many bytes together.
+    #[error("too many bytes of bodies were being read")]
+    BodiesFull,
+    /// The body of a data request did not arrive in time.
+    #[error("the body of a data request did not arrive in time")]
+    BodyTimeout,
     /// A data request ended before its body did.
     #[error("data request connection closed prematurely")]
     DataAborted,
@@ -61,6 +70,9 @@ pub enum TransportError {
     /// A poll came while another was pending.
     #[error("overlap from client")]
     PollOverlap,
+    /// The client did not take the answer to a poll in time.
+    #[error("the answer to a poll was not taken in time")]
+    ResponseTimeout,
     /// A message passed the size limit.
     #[error("message too big")]
     TooBig,
@@ -71,7 +83,9 @@ impl CloseReason {
     /// and descriptions (server)").
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::ForcedClose | Self::QueueFull { .. } | Self::ServerShutdown => "forced close",
+            Self::ForcedClose | Self::QueueFull { .. } | Self::ServerShutdown | Self::Unread => {
+                "forced close"
+            }
             Self::ParseError(_) => "parse error",
             Self::PingTimeout => "ping timeout",
             Self::TransportClose => "transport close",

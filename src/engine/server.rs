@@ -1,5 +1,7 @@
 //! Engine.IO alone: sessions whose messages go to the application as they are.
 
+use core::time::Duration;
+
 use super::{
     check::Refusal,
     codec::{Inbound, Raw},
@@ -13,8 +15,8 @@ use super::{
 };
 use crate::{
     edge::{
-        BodyRead, Carrier, End, Frame, Lost, Machine, Message, Output, Request, RequestId,
-        SessionKey, TransportId,
+        Admission, BodyRead, Carrier, End, Frame, Lost, Machine, Message, Output, Request,
+        RequestId, SessionKey, Stale, TransportId,
     },
     key::Mark,
     outputs::Outputs,
@@ -32,6 +34,12 @@ pub enum Event {
         session: SessionKey,
         /// What it sent.
         message: Message,
+    },
+    /// A client asks for a session, and the configuration wants the application to decide: to
+    /// [`admit`](Machine::admit) it, then or later.
+    Handshake {
+        /// The request.
+        request: RequestId,
     },
     /// A request was refused; the answer says so, too.
     Refused {
@@ -67,6 +75,7 @@ impl From<Notice> for Event {
     fn from(notice: Notice) -> Self {
         match notice {
             Notice::Closed { session, reason } => Self::SessionClosed { session, reason },
+            Notice::Handshake { request } => Self::Handshake { request },
             Notice::Opened { session, request } => Self::SessionOpened { session, request },
             Notice::Refused { request, refusal } => Self::Refused { request, refusal },
             Notice::Upgraded { session } => Self::Upgraded {
@@ -177,15 +186,27 @@ impl Server {
 
     /// Takes time from an input: deadlines that are due run first.
     fn advance(&mut self, now: Instant) {
-        self.now = self.now.max(now);
+        self.set_now(now);
         if self.now >= self.quiet_until {
             self.run_deadlines(Budget::unlimited());
         }
     }
 
+    fn set_now(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        self.sessions.set_now(self.now);
+    }
+
     fn run_deadlines(&mut self, mut budget: Budget) {
         self.sessions
             .handle_timeout(self.now, &mut budget, &mut self.out);
+        while budget.spend()
+            && let Some(session) = self.sessions.next_to_close(self.now)
+        {
+            let reason = CloseReason::ServerShutdown;
+            self.sessions
+                .close(self.now, session, reason, &mut self.out);
+        }
         self.quiet_until = self.sessions.quiet_until(self.now, None);
         self.settle();
     }
@@ -234,6 +255,13 @@ impl Machine for Server {
         }
     }
 
+    fn handle_body_progress(&mut self, now: Instant, request: RequestId, received: usize) {
+        self.advance(now);
+        self.sessions
+            .handle_body_progress(request, received, &mut self.out);
+        self.settle();
+    }
+
     fn handle_request_end(&mut self, now: Instant, request: RequestId, end: End) {
         self.advance(now);
         self.sessions
@@ -276,7 +304,7 @@ impl Machine for Server {
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        self.now = self.now.max(now);
+        self.set_now(now);
         if self.now >= self.quiet_until {
             self.run_deadlines(Budget::of_one_call());
         }
@@ -290,10 +318,39 @@ impl Machine for Server {
         self.out.pop()
     }
 
-    fn shutdown(&mut self, now: Instant) {
+    fn admit(
+        &mut self,
+        now: Instant,
+        request: RequestId,
+        admission: Admission,
+    ) -> Result<(), Stale> {
         self.advance(now);
-        self.sessions.shutdown(self.now, &mut self.out);
+        let done = self
+            .sessions
+            .admit(self.now, request, &admission, &mut self.out);
         self.settle();
+        done
+    }
+
+    fn set_reading(
+        &mut self,
+        now: Instant,
+        session: SessionKey,
+        paused: bool,
+    ) -> Result<(), Stale> {
+        self.advance(now);
+        let done = self
+            .sessions
+            .set_reading(self.now, session, paused, &mut self.out);
+        self.settle();
+        done
+    }
+
+    fn shutdown(&mut self, now: Instant, spread: Duration) {
+        self.advance(now);
+        self.sessions.begin_drain(self.now, spread, &mut self.out);
+        self.settle();
+        self.run_deadlines(Budget::unlimited());
     }
 
     fn sessions(&self) -> usize {

@@ -96,6 +96,12 @@ pub enum Event {
         /// Set if the client asks for an answer.
         reply: Option<ReplyToken>,
     },
+    /// A client asks for a session, and the configuration wants the application to decide: to
+    /// [`admit`](crate::edge::Machine::admit) it, then or later.
+    Handshake {
+        /// The request.
+        request: RequestId,
+    },
     /// A request was refused; the answer says so, too.
     Refused {
         /// The request.
@@ -355,11 +361,6 @@ pub enum EmitError {
         limit: usize,
     },
 }
-
-/// A key names nothing any more.
-#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
-#[error("what the key named is gone")]
-pub struct Stale;
 
 /// Names of rooms, on their way out of an index.
 pub(crate) fn boxed_names(names: Vec<ByteString>) -> Box<[ByteString]> {

@@ -32,8 +32,9 @@ pub use self::{
     encode::{Control, Packet, SealError, Sealed, is_reserved},
     event::{
         AckKey, AckOutcome, Connecting, DisconnectReason, EmitError, Event, NamespaceKey, Options,
-        PendingKey, ReplyToken, Sent, SocketId, SocketKey, Stale, To, Violation, Wait, Withdrawal,
+        PendingKey, ReplyToken, Sent, SocketId, SocketKey, To, Violation, Wait, Withdrawal,
     },
     ser::EncodeError,
     server::Server,
 };
+pub use crate::edge::Stale;

@@ -109,7 +109,7 @@ impl Application for App {
                 // Sending to a session that is closing is allowed, and in vain.
                 _ = server.send(now, session, message);
             }
-            "app_shutdown" => server.shutdown(now),
+            "app_shutdown" => server.shutdown(now, Duration::ZERO),
             input => return Err(format!("unknown input {input}")),
         }
         Ok(())

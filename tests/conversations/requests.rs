@@ -152,7 +152,7 @@ fn ask(server: &mut Server, check: &Check, ids: &Ids) -> Result<Value, String> {
     while let Some(output) = server.poll_output() {
         match output {
             Output::Event(Event::Refused { refusal, .. }) => {
-                code = Some(refusal.code());
+                code = refusal.code();
                 message = Some(refusal.message());
             }
             Output::OpenTransport { transport, .. } => {

@@ -126,7 +126,7 @@ impl Application for App {
                 // In vain if it was withdrawn.
                 _ = server.refuse(now, pending, &step.message, data.as_ref());
             }
-            "app_shutdown" => server.shutdown(now),
+            "app_shutdown" => server.shutdown(now, Duration::ZERO),
             input => return Err(format!("unknown input {input}")),
         }
         Ok(())

@@ -227,6 +227,9 @@ impl<A: Application> World<A> {
     fn drain(&mut self, seen: &mut Vec<Value>) {
         while let Some(output) = self.machine.poll_output() {
             match output {
+                Output::AbortRequest { .. } | Output::SetReading { .. } => {
+                    unreachable!("no conversation is that slow, and none pauses");
+                }
                 Output::CloseTransport { transport, .. } => {
                     let name = name_of(&self.transports, transport);
                     seen.push(json!({"see": "closed", "name": name}));

@@ -153,6 +153,10 @@ impl<M: Machine> Driver<M> {
             .handle_transport_lost(self.now, self.transports[transport], lost);
     }
 
+    pub fn request_id(&self, request: usize) -> RequestId {
+        self.requests[request]
+    }
+
     pub fn last_request(&self) -> usize {
         self.requests.len() - 1
     }
@@ -200,6 +204,11 @@ impl<M: Machine> Driver<M> {
 
     fn line(&mut self, output: Output<M::Event, M::Parser>) -> String {
         match output {
+            Output::AbortRequest { request } => format!("abort {}", self.request_name(request)),
+            Output::SetReading { paused, transport } => {
+                let what = if paused { "pause" } else { "resume" };
+                format!("{what} {}", self.transport_name(transport))
+            }
             Output::CloseTransport { transport, abort } => {
                 let how = if abort { "abort" } else { "close" };
                 format!("{how} {}", self.transport_name(transport))

@@ -94,8 +94,13 @@ pub(crate) enum Unread {
     TooLarge,
 }
 
-/// Reads a whole body. One that comes in one piece is not copied.
-pub(crate) async fn read<B>(body: B, limit: usize) -> Result<Bytes, Unread>
+/// Reads a whole body. One that comes in one piece is not copied. What is held of one that is not
+/// complete is told, piece by piece.
+pub(crate) async fn read<B>(
+    body: B,
+    limit: usize,
+    mut tell: impl FnMut(usize),
+) -> Result<Bytes, Unread>
 where
     B: http_body::Body<Data = Bytes>,
 {
@@ -118,6 +123,9 @@ where
         } else {
             all.extend_from_slice(&std::mem::take(&mut first));
             all.extend_from_slice(&data);
+        }
+        if !body.is_end_stream() {
+            tell(first.len() + all.len());
         }
     }
     Ok(if all.is_empty() { first } else { all.freeze() })

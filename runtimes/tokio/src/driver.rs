@@ -170,9 +170,15 @@ impl<M: Drivable, H: Handler<M>> Driver<M, H> {
     /// longer than `grace`; what is left then is dropped. Says whether nothing was left, as of a
     /// driver that is stopped.
     pub async fn shutdown(&self, grace: Duration) -> bool {
+        self.drain(Duration::ZERO, grace).await
+    }
+
+    /// As [`shutdown`](Self::shutdown), with the closes of the sessions spread evenly over a time, so
+    /// that their clients do not all come back at once, here or elsewhere. `grace` begins now, too.
+    pub async fn drain(&self, spread: Duration, grace: Duration) -> bool {
         self.shared.enter(|state, now| {
             state.draining = true;
-            state.machine.shutdown(now);
+            state.machine.shutdown(now, spread);
         });
         let in_time = tokio::time::timeout(grace, self.until_finished()).await;
         if in_time.is_err() {
@@ -207,6 +213,7 @@ impl<M: Drivable, H: Handler<M>> Driver<M, H> {
             }
             let request = info.with_head(carrier, |head| state.machine.handle_request(now, head));
             let slot = RequestSlot {
+                hangup: info.hangup(),
                 info: kept.take(),
                 reply: Reply::Open(sender),
             };
@@ -220,6 +227,13 @@ impl<M: Drivable, H: Handler<M>> Driver<M, H> {
             driver: self.clone(),
             directive,
         })
+    }
+
+    /// Reports how much of a body is there so far.
+    pub(crate) fn body_progress(&self, request: RequestId, received: usize) {
+        self.shared.enter(|state, now| {
+            state.machine.handle_body_progress(now, request, received);
+        });
     }
 
     pub(crate) fn body(&self, request: RequestId, body: BodyRead<M::Parser>) {

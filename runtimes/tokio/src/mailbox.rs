@@ -34,6 +34,7 @@ pub(crate) struct Mailbox(Mutex<Contents>);
 struct Contents {
     batch: Option<Batch>,
     close: Option<Close>,
+    is_paused: bool,
     waker: Option<Waker>,
 }
 
@@ -43,6 +44,17 @@ impl Mailbox {
             debug_assert!(contents.batch.is_none(), "one batch per transport is out");
             contents.batch = Some(batch);
         });
+    }
+
+    /// Stops the reading of messages, or lets it go on.
+    pub(crate) fn set_paused(&self, paused: bool) {
+        self.change(|contents| contents.is_paused = paused);
+    }
+
+    /// Whether messages are not to be read. Whoever asks waits for a duty as well, and is woken
+    /// when it is over.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.lock().is_paused
     }
 
     pub(crate) fn close(&self, close: Close) {

@@ -5,6 +5,7 @@ use std::{fmt, net::SocketAddr, sync::Arc};
 use bytes::{Bytes, BytesMut};
 use http::{Extensions, HeaderMap, HeaderValue, Method, Uri, request::Parts};
 use socketio_proto::edge::{Carrier, Headers, Request};
+use tokio::sync::Notify;
 
 /// The peer's address, as a request extension.
 ///
@@ -12,6 +13,21 @@ use socketio_proto::edge::{Carrier, Headers, Request};
 /// with axum, from its `ConnectInfo`; behind a proxy, from a header that the proxy is trusted for.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Peer(pub SocketAddr);
+
+/// Ends one connection from outside: a request extension that [`Serve`](crate::Serve) adds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hangup(Arc<Notify>);
+
+impl Hangup {
+    pub(crate) fn hang_up(&self) {
+        self.0.notify_one();
+    }
+
+    /// Waits for the end.
+    pub(crate) async fn hung_up(&self) {
+        self.0.notified().await;
+    }
+}
 
 /// The head of a request: what an application may want to know of the client later on.
 ///
@@ -22,6 +38,11 @@ pub struct RequestInfo(Arc<Parts>);
 impl RequestInfo {
     pub(crate) fn new(parts: Parts) -> Self {
         Self(Arc::new(parts))
+    }
+
+    /// What ends the connection that it came on.
+    pub(crate) fn hangup(&self) -> Option<Hangup> {
+        self.0.extensions.get().cloned()
     }
 
     /// The same, in memory of its own size.
@@ -45,6 +66,8 @@ impl RequestInfo {
         parts.headers = headers;
         let uri = Bytes::from(parts.uri.to_string());
         parts.uri = Uri::from_maybe_shared(uri).unwrap_or(parts.uri);
+        // The session outlives the connection.
+        parts.extensions.remove::<Hangup>();
         Self::new(parts)
     }
 

@@ -22,7 +22,7 @@ use tokio::{
 
 use crate::{
     driver::{Drivable, Handler},
-    request::Peer,
+    request::{Hangup, Peer},
     service::{Or, Service},
     stall::Stall,
 };
@@ -184,11 +184,16 @@ where
         loop {
             tokio::select! {
                 (stream, peer) = accept(&self.listener) => {
-                    let service = WithPeer { service: self.service.clone(), peer };
+                    let hangup = Hangup::default();
+                    let service = WithPeer {
+                        service: self.service.clone(),
+                        peer,
+                        hangup: hangup.clone(),
+                    };
                     let service = TowerToHyperService::new(service);
                     let stream = TokioIo::new(Stall::new(stream, self.write_timeout));
                     let connection = http.serve_connection(stream, service);
-                    connections.spawn(until(finishing.clone(), connection.with_upgrades()));
+                    connections.spawn(until(finishing.clone(), hangup, connection.with_upgrades()));
                 }
                 Some(_) = connections.join_next() => {}
                 () = &mut self.until => break,
@@ -232,6 +237,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 /// Has one connection; when it is told to, finishes the request that is under way and no more.
 async fn until<S, B>(
     mut finishing: watch::Receiver<()>,
+    hangup: Hangup,
     connection: http1::UpgradeableConnection<TokioIo<Stall<TcpStream>>, S>,
 ) where
     S: hyper::service::HttpService<Incoming, ResBody = B>,
@@ -241,10 +247,14 @@ async fn until<S, B>(
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => return,
+        () = hangup.hung_up() => return,
         _ = finishing.changed() => connection.as_mut().graceful_shutdown(),
     }
-    // What went wrong concerns this client only, and its requests know.
-    _ = connection.await;
+    tokio::select! {
+        // What went wrong concerns this client only, and its requests know.
+        _ = connection => {}
+        () = hangup.hung_up() => {}
+    }
 }
 
 /// Tells a service the peer's address.
@@ -252,6 +262,7 @@ async fn until<S, B>(
 struct WithPeer<S> {
     service: S,
     peer: SocketAddr,
+    hangup: Hangup,
 }
 
 impl<S, B> tower_service::Service<http::Request<B>> for WithPeer<S>
@@ -268,6 +279,7 @@ where
 
     fn call(&mut self, mut request: http::Request<B>) -> S::Future {
         request.extensions_mut().insert(Peer(self.peer));
+        request.extensions_mut().insert(self.hangup.clone());
         self.service.call(request)
     }
 }

@@ -194,7 +194,9 @@ where
     let body = tokio::select! {
         biased;
         answer = &mut answer => return answer.ok(),
-        body = body::read(body, order.limit) => body,
+        body = body::read(body, order.limit, |received| {
+            begun.driver.body_progress(begun.ticket.request(), received);
+        }) => body,
     };
     let body = match body {
         // Decoded here, so without the lock.

@@ -14,7 +14,7 @@ use crate::{
     driver::{Context, Handler},
     later::Later,
     mailbox::{Close, Mailbox},
-    request::RequestInfo,
+    request::{Hangup, RequestInfo},
     slots::Slots,
 };
 
@@ -40,6 +40,8 @@ pub(crate) struct State<M: Machine, H> {
 pub(crate) struct RequestSlot<P: Parser> {
     /// What is kept of its head, until the handler takes it.
     pub(crate) info: Option<RequestInfo>,
+    /// Ends its connection, if the front has one.
+    pub(crate) hangup: Option<Hangup>,
     pub(crate) reply: Reply<P>,
 }
 
@@ -136,6 +138,7 @@ impl<M: Machine, H: Handler<M>> State<M, H> {
     /// Hands out one output. A request or transport that was reported gone is not found any more.
     fn dispatch(&mut self, now: Instant, output: Output<M::Event, M::Parser>) {
         match output {
+            Output::AbortRequest { request } => self.abort_request(request),
             Output::CloseTransport { transport, abort } => {
                 if let Some(mailbox) = self.transports.remove(transport) {
                     mailbox.close(if abort { Close::Abort } else { Close::Flush });
@@ -181,6 +184,11 @@ impl<M: Machine, H: Handler<M>> State<M, H> {
             Output::Respond { request, response } => {
                 self.answer(request, Answer::Respond(response), Reply::Answered);
             }
+            Output::SetReading { paused, transport } => {
+                if let Some(mailbox) = self.transports.get_mut(transport) {
+                    mailbox.set_paused(paused);
+                }
+            }
             Output::Transmit { transport, batch } => {
                 if let Some(mailbox) = self.transports.get_mut(transport) {
                     mailbox.write(batch);
@@ -222,6 +230,17 @@ impl<M: Machine, H: Handler<M>> State<M, H> {
             self.later.drop(info);
         }
         Some(slot.reply)
+    }
+
+    /// Drops the connection of a request whose answer is not taken. The machine has forgotten it.
+    fn abort_request(&mut self, request: RequestId) {
+        let info = self.requests.get_mut(request);
+        let hangup = info.and_then(|slot| slot.hangup.take());
+        self.forget_request(request);
+        if let Some(hangup) = hangup {
+            // A waker may be anything.
+            self.later.run(move || hangup.hang_up());
+        }
     }
 
     /// Reports the end of a transport, unless the machine has forgotten it or knows.

@@ -39,15 +39,6 @@ impl<P: Parser> Sessions<P> {
         self.flush(session, out);
     }
 
-    /// Refuses new sessions from now on and closes all that there are, in order.
-    pub(crate) fn shutdown(&mut self, now: Instant, out: &mut impl Sink<P>) {
-        self.accepting = false;
-        let all: alloc::vec::Vec<SessionKey> = self.keys().collect();
-        for session in all {
-            self.close(now, session, CloseReason::ServerShutdown, out);
-        }
-    }
-
     /// Ends an orderly close once nothing waits: the caller flushes what it was given.
     pub(super) fn finish_close(&mut self, session: SessionKey, out: &mut impl Sink<P>) {
         if let Some(lane) = self.lane(session)

@@ -1,11 +1,16 @@
 //! All Engine.IO sessions of one server, driven by the machine that owns the output queue.
 //!
 //! The parts: [`lane`] holds what sending needs, dense and apart; `requests` and `transports` are
-//! the two carriers; `reading` goes through what a client sent; `closing` ends sessions; `timeouts`
-//! runs deadlines. None of them keeps a queue of outputs: all write into the parent's [`Sink`].
+//! the two carriers; `admission` opens sessions, `bodies` has data requests read; `reading` goes
+//! through what a client sent, `pausing` stops that; `closing` ends sessions, `draining` all of
+//! them; `timeouts` runs deadlines. None of them keeps a queue of outputs: all write into the parent's [`Sink`].
 
+mod admission;
+mod bodies;
 mod closing;
+mod draining;
 mod lane;
+mod pausing;
 mod reading;
 mod requests;
 mod sending;
@@ -15,8 +20,11 @@ mod transports;
 use alloc::{format, string::String, vec::Vec};
 use core::time::Duration;
 
-use self::lane::{Lane, Link};
 pub use self::sending::SendError;
+use self::{
+    draining::Drain,
+    lane::{Lane, Link},
+};
 pub(crate) use self::{reading::Delivery, sending::Fate, timeouts::Budget};
 use super::{
     check::Refusal,
@@ -57,6 +65,9 @@ pub(crate) enum Notice {
         session: SessionKey,
         reason: CloseReason,
     },
+    Handshake {
+        request: RequestId,
+    },
     Opened {
         session: SessionKey,
         request: RequestId,
@@ -77,14 +88,23 @@ pub(crate) struct Sessions<P> {
     parser: P,
     // The handshake after its `sid` and `upgrades`: the same for all sessions.
     handshake_tail: String,
+    // The time of the input that is at work.
+    now: Instant,
     accepting: bool,
+    drain: Option<Drain>,
     pub(crate) random: Random,
     ids: LookUp<SessionId, SessionKey>,
     sessions: Table<SessionKey, Session>,
     // Indexed like `sessions`. Invariant: a session's lane names it as owner and is not closed.
     lanes: Vec<Lane>,
     requests: Table<RequestId, Pending>,
+    // Invariant: how many requests are `Deciding`.
+    deciding: usize,
+    // Invariant: the sum of what requests that are `Body` have received.
+    body_bytes: usize,
     transports: Table<TransportId, Attached>,
+    // Invariant: how many transports are `Accepted` and will open a session.
+    opening: usize,
     deadlines: Deadlines,
     // The shortest span of any deadline of constant length, those of the layer above included.
     shortest_deadline: Duration,
@@ -94,9 +114,14 @@ pub(crate) struct Sessions<P> {
 struct Deadlines {
     pings: Fifo<SessionKey>,
     pongs: Fifo<SessionKey>,
+    pauses: Fifo<SessionKey>,
     upgrades: Fifo<SessionKey>,
     opens: Fifo<TransportId>,
     closes: Fifo<SessionKey>,
+    /// Handshakes that wait for the application.
+    decisions: Fifo<RequestId>,
+    /// Bodies being read, and answers being written.
+    requests: Fifo<RequestId>,
 }
 
 /// What one session keeps besides its [`Lane`].
@@ -107,8 +132,10 @@ struct Session {
     upgrade: Upgrade,
     /// How many upgrades were begun.
     upgrades: u8,
-    /// The data request whose body is being read.
+    /// The data request whose body is being read, or waits to be.
     data: Option<RequestId>,
+    /// When the application's pause is over at the latest.
+    paused: Option<Instant>,
 }
 
 /// Where a request stands.
@@ -116,11 +143,22 @@ struct Session {
 enum Pending {
     /// It was answered; its end is awaited. `carries` names the session whose packets are lost if
     /// the answer does not arrive.
-    Answered { carries: Option<SessionKey> },
+    Answered {
+        carries: Option<SessionKey>,
+        by: Instant,
+    },
     /// Its body is being read.
-    Body { session: SessionKey },
+    Body {
+        session: SessionKey,
+        received: usize,
+        by: Instant,
+    },
+    /// It asks for a session, and waits for the application.
+    Deciding { carrier: Carrier, by: Instant },
     /// It is being judged: only within one input.
     Fresh,
+    /// It is a data request that is not read, because its session is paused.
+    Parked { session: SessionKey },
     /// It waits for packets.
     Poll { session: SessionKey },
     /// It is becoming a WebSocket.
@@ -152,31 +190,46 @@ impl<P: Parser> Sessions<P> {
                 config.ping_timeout.as_millis(),
                 config.max_payload
             ),
+            now: Instant::ORIGIN,
             accepting: true,
+            drain: None,
             ids: LookUp::with_hasher(random.hash_keys()),
             random,
             sessions: Table::new(),
             lanes: Vec::new(),
             requests: Table::new(),
+            deciding: 0,
+            body_bytes: 0,
             transports: Table::new(),
+            opening: 0,
             deadlines: Deadlines {
                 pings: Fifo::new(config.ping_interval),
                 pongs: Fifo::new(config.ping_timeout),
+                pauses: Fifo::new(config.pause_timeout),
                 upgrades: Fifo::new(config.upgrade_timeout),
                 opens: Fifo::new(config.upgrade_timeout),
                 closes: Fifo::new(config.close_timeout),
+                decisions: Fifo::new(config.admission_timeout),
+                requests: Fifo::new(config.ping_interval + config.ping_timeout),
             },
             shortest_deadline: [
                 // What a late ping leaves at least.
                 config.ping_timeout / 2,
                 config.upgrade_timeout,
                 config.close_timeout,
+                config.admission_timeout,
+                config.pause_timeout,
             ]
             .into_iter()
             .fold(config.ping_interval, Duration::min),
             parser,
             config,
         }
+    }
+
+    /// Takes the time of an input, before that is handled.
+    pub(crate) fn set_now(&mut self, now: Instant) {
+        self.now = now;
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -253,6 +306,7 @@ impl<P: Parser> Sessions<P> {
                 upgrade: Upgrade::Idle,
                 upgrades: 0,
                 data: None,
+                paused: None,
             },
         );
         self.rest_heartbeat(now, session);

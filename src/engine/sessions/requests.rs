@@ -54,29 +54,11 @@ impl<P: Parser> Sessions<P> {
         out: &mut impl Sink<P>,
     ) {
         match wish {
-            Wish::Open if !self.accepting => self.refuse_unavailable(request, out),
-            Wish::Open if head.carrier == Carrier::WebSocket => {
-                self.accept_transport(now, request, None, out);
-            }
-            Wish::Open => self.open_polling(now, request, out),
+            Wish::Open => self.on_handshake(now, request, head.carrier, out),
             Wish::Poll(session) => self.on_poll(request, session, out),
-            Wish::Post(session) => self.on_post(request, session, head, out),
+            Wish::Post(session) => self.on_post(now, request, session, head, out),
             Wish::Upgrade(session) => self.on_upgrade(now, request, session, out),
         }
-    }
-
-    fn open_polling(&mut self, now: Instant, request: RequestId, out: &mut impl Sink<P>) {
-        let (session, open) = self.open(now, Link::Polling { poll: None }, out.taken());
-        let response = Response {
-            status: 200,
-            kind: ResponseKind::Handshake,
-            compress: true,
-            content_type: Some("text/plain; charset=UTF-8"),
-            headers: vec![],
-            body: open.frame.payload,
-        };
-        self.respond(request, Some(session), response, out);
-        out.notice(Notice::Opened { session, request });
     }
 
     /// A poll (Engine.IO reference, "Poll request (GET)").
@@ -96,9 +78,7 @@ impl<P: Parser> Sessions<P> {
         lane.link = Link::Polling {
             poll: Some(request),
         };
-        if let Some(pending) = self.requests.get_mut(request) {
-            *pending = Pending::Poll { session };
-        }
+        self.set_stage(request, Pending::Poll { session });
         self.flush(session, out);
         self.settle_poll(session, out);
     }
@@ -126,39 +106,6 @@ impl<P: Parser> Sessions<P> {
             }
             None => self.end_poll(request, &["6"], out),
         }
-    }
-
-    /// A data request (Engine.IO reference, "Data request (POST)").
-    fn on_post(
-        &mut self,
-        request: RequestId,
-        session: SessionKey,
-        head: &Request<'_>,
-        out: &mut impl Sink<P>,
-    ) {
-        let Some(state) = self.sessions.get_mut(session) else {
-            return;
-        };
-        let fault = if state.data.is_some() {
-            Some((TransportError::DataOverlap, BadRequest::Overlap))
-        } else if head.headers.get("content-type") == Some(b"application/octet-stream") {
-            Some((TransportError::InvalidContent, BadRequest::ContentType))
-        } else {
-            None
-        };
-        if let Some((error, answer)) = fault {
-            self.close_now(session, CloseReason::TransportError(error), out);
-            return self.refuse(request, Refusal::BadRequest(answer), Carrier::Polling, out);
-        }
-        state.data = Some(request);
-        if let Some(pending) = self.requests.get_mut(request) {
-            *pending = Pending::Body { session };
-        }
-        out.push(Output::ReadBody {
-            request,
-            limit: self.config.max_payload,
-            codec: self.codec(),
-        });
     }
 
     /// A WebSocket that wants to take over a session (Engine.IO protocol v4, "Upgrade").
@@ -193,10 +140,6 @@ impl<P: Parser> Sessions<P> {
         out.notice(Notice::Refused { request, refusal });
     }
 
-    fn refuse_unavailable(&mut self, request: RequestId, out: &mut impl Sink<P>) {
-        self.respond(request, None, Response::empty(503), out);
-    }
-
     /// The caller's last word on a request.
     pub(crate) fn handle_request_end(
         &mut self,
@@ -214,11 +157,13 @@ impl<P: Parser> Sessions<P> {
             }
             return;
         }
-        self.requests.remove(request);
+        self.forget_request(request);
+        self.skip_requests();
         match (pending, end) {
             (
                 Pending::Answered {
                     carries: Some(session),
+                    ..
                 },
                 End::Gone,
             )
@@ -234,20 +179,72 @@ impl<P: Parser> Sessions<P> {
                 let reason = CloseReason::TransportError(TransportError::PollAborted);
                 self.close_now(session, reason, out);
             }
-            (Pending::Body { session }, _) => {
+            (Pending::Body { session, .. } | Pending::Parked { session }, _) => {
                 if let Some(state) = self.sessions.get_mut(session) {
                     state.data = None;
                 }
                 let reason = CloseReason::TransportError(TransportError::DataAborted);
                 self.close_now(session, reason, out);
             }
-            (Pending::Answered { .. } | Pending::Fresh | Pending::Upgrading { .. }, _) => {}
+            (
+                Pending::Answered { .. }
+                | Pending::Deciding { .. }
+                | Pending::Fresh
+                | Pending::Upgrading { .. },
+                _,
+            ) => {}
         }
     }
 
-    /// A transport's request has become it, or never will: its name rests.
+    /// A request ended, or its transport: its name rests.
     pub(super) fn forget_request(&mut self, request: RequestId) {
-        self.requests.remove(request);
+        if let Some(last) = self.requests.remove(request) {
+            self.uncount(last);
+        }
+    }
+
+    /// Moves a request on. All changes of what is counted go through here.
+    pub(super) fn set_stage(&mut self, request: RequestId, next: Pending) {
+        if let Some(pending) = self.requests.get_mut(request) {
+            let last = core::mem::replace(pending, next);
+            self.deciding += usize::from(matches!(next, Pending::Deciding { .. }));
+            self.uncount(last);
+        }
+    }
+
+    fn uncount(&mut self, last: Pending) {
+        match last {
+            Pending::Body { received, .. } => self.body_bytes -= received,
+            Pending::Deciding { .. } => self.deciding -= 1,
+            Pending::Answered { .. }
+            | Pending::Fresh
+            | Pending::Parked { .. }
+            | Pending::Poll { .. }
+            | Pending::Upgrading { .. } => {}
+        }
+    }
+
+    /// A request whose time is over: its body did not come, or its answer was not taken.
+    pub(super) fn on_request_overdue(
+        &mut self,
+        now: Instant,
+        request: RequestId,
+        out: &mut impl Sink<P>,
+    ) {
+        match self.requests.get(request).copied() {
+            Some(Pending::Body { session, by, .. }) if by <= now => {
+                self.on_body_overdue(request, session, out);
+            }
+            Some(Pending::Answered { carries, by }) if by <= now => {
+                out.push(Output::AbortRequest { request });
+                self.forget_request(request);
+                if let Some(session) = carries {
+                    let reason = CloseReason::TransportError(TransportError::ResponseTimeout);
+                    self.close_now(session, reason, out);
+                }
+            }
+            _ => {}
+        }
     }
 
     pub(super) fn accept_transport(
@@ -264,11 +261,12 @@ impl<P: Parser> Sessions<P> {
             by,
         };
         let transport = self.transports.insert(out.taken(), accepted);
-        if let Some(pending) = self.requests.get_mut(request) {
-            *pending = Pending::Upgrading { transport };
-        }
+        self.set_stage(request, Pending::Upgrading { transport });
         match session {
-            None => _ = self.deadlines.opens.arm(now, transport),
+            None => {
+                self.opening += 1;
+                self.deadlines.opens.arm(now, transport);
+            }
             Some(session) => {
                 self.deadlines.upgrades.arm(now, session);
                 if let Some(state) = self.sessions.get_mut(session) {

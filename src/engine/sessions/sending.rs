@@ -157,9 +157,8 @@ impl<P: Parser> Sessions<P> {
         response: Response,
         out: &mut impl Sink<P>,
     ) {
-        if let Some(pending) = self.requests.get_mut(request) {
-            *pending = Pending::Answered { carries };
-        }
+        let by = self.deadlines.requests.arm(self.now, request);
+        self.set_stage(request, Pending::Answered { carries, by });
         let response = Box::new(response);
         out.push(Output::Respond { request, response });
     }

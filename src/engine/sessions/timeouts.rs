@@ -2,10 +2,10 @@
 
 use core::time::Duration;
 
-use super::{Attached, Sessions, Sink, lane::Closing};
+use super::{Attached, Pending, Sessions, Sink, lane::Closing};
 use crate::{
     deadlines::earliest,
-    edge::SessionKey,
+    edge::{RequestId, SessionKey},
     engine::{
         codec::Parser,
         heartbeat::{Beat, Heartbeat},
@@ -13,6 +13,7 @@ use crate::{
         reason::CloseReason,
         upgrade::Input,
     },
+    key::Table,
     time::Instant,
 };
 
@@ -53,6 +54,10 @@ impl<P: Parser> Sessions<P> {
             due.upgrades.next(),
             due.opens.next(),
             due.closes.next(),
+            due.pauses.next(),
+            due.decisions.next(),
+            due.requests.next(),
+            self.next_close(),
         ])
     }
 
@@ -84,11 +89,16 @@ impl<P: Parser> Sessions<P> {
             let session = due
                 .closes
                 .pop_due(now)
+                .or_else(|| due.pauses.pop_due(now))
                 .or_else(|| due.upgrades.pop_due(now))
                 .or_else(|| due.pongs.pop_due(now))
                 .or_else(|| due.pings.pop_due(now));
             if let Some(session) = session {
                 self.run_due(now, session, out);
+            } else if let Some(request) = self.deadlines.requests.pop_due(now) {
+                self.on_request_overdue(now, request, out);
+            } else if let Some(request) = self.deadlines.decisions.pop_due(now) {
+                self.on_undecided(now, request, out);
             } else if let Some(transport) = self.deadlines.opens.pop_due(now) {
                 if let Some(&Attached::Accepted {
                     session: None, by, ..
@@ -114,7 +124,17 @@ impl<P: Parser> Sessions<P> {
         let Some(state) = self.sessions.get(session) else {
             return;
         };
-        let beat = state.heartbeat.due(now, self.deadlines.pongs.span());
+        let paused = state.paused;
+        if paused.is_some_and(|by| by <= now) {
+            return self.expire(session, CloseReason::Unread, out);
+        }
+        let mut beat = state.heartbeat.due(now, self.deadlines.pongs.span());
+        if let (Some(Beat::DeclareGone), Heartbeat::Waiting { .. }, Some(_)) =
+            (beat, state.heartbeat, paused)
+        {
+            // Its pong may lie unread. It needs another ping, not to think the server gone.
+            beat = Some(Beat::SendPing { ping_at: now });
+        }
         if state.upgrade.is_overdue(now) {
             self.step_upgrade(session, Input::Stray, out);
         }
@@ -145,6 +165,14 @@ impl<P: Parser> Sessions<P> {
         _ = self.send(session, Outgoing::fixed("2"), false, out);
     }
 
+    /// Forgets the deadlines of requests that have ended, as far as they come next: nearly all
+    /// requests end long before their time.
+    pub(super) fn skip_requests(&mut self) {
+        let requests = &self.requests;
+        let due = &mut self.deadlines.requests;
+        due.skip(|at, key| is_armed(requests, at, *key));
+    }
+
     /// Drops entries that no longer count before they outnumber what they belong to.
     fn trim(&mut self) {
         let (sessions, due) = (&self.sessions, &mut self.deadlines);
@@ -164,6 +192,12 @@ impl<P: Parser> Sessions<P> {
                 session.is_some_and(|session| session.upgrade.is_armed_for(at))
             });
         }
+        if due.pauses.is_crowded(owners) {
+            due.pauses.retain(|at, key| {
+                let session = sessions.get(*key);
+                session.is_some_and(|session| session.paused == Some(at))
+            });
+        }
         if due.closes.is_crowded(owners) {
             let lanes = &self.lanes;
             due.closes.retain(|at, key| {
@@ -172,11 +206,27 @@ impl<P: Parser> Sessions<P> {
                     .is_some_and(|it| it.by == at)
             });
         }
+        let requests = &self.requests;
+        for fifo in [&mut due.decisions, &mut due.requests] {
+            if fifo.is_crowded(requests.len()) {
+                fifo.retain(|at, key| is_armed(requests, at, *key));
+            }
+        }
         let transports = &self.transports;
         if due.opens.is_crowded(transports.len()) {
             due.opens.retain(|at, key| {
                 matches!(transports.get(*key), Some(Attached::Accepted { by, .. }) if *by == at)
             });
         }
+    }
+}
+
+/// Whether this is the instant that counts for a request.
+fn is_armed(requests: &Table<RequestId, Pending>, at: Instant, request: RequestId) -> bool {
+    match requests.get(request) {
+        Some(
+            Pending::Answered { by, .. } | Pending::Body { by, .. } | Pending::Deciding { by, .. },
+        ) => *by == at,
+        _ => false,
     }
 }

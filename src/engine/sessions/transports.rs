@@ -51,6 +51,7 @@ impl<P: Parser> Sessions<P> {
             busy: true,
         };
         let (session, open) = self.open(now, link, out.taken());
+        self.opening -= 1;
         if let Some(attached) = self.transports.get_mut(transport) {
             *attached = Attached::Main { session };
         }
@@ -101,8 +102,9 @@ impl<P: Parser> Sessions<P> {
                 request, session, ..
             } => {
                 self.forget_request(request);
-                if let Some(session) = session {
-                    self.step_upgrade(session, Input::Stray, out);
+                match session {
+                    None => self.opening -= 1,
+                    Some(session) => self.step_upgrade(session, Input::Stray, out),
                 }
             }
             Attached::Probe { session, .. } => self.step_upgrade(session, Input::Stray, out),
@@ -177,6 +179,14 @@ impl<P: Parser> Sessions<P> {
             self.end_poll(request, &["6"], out);
         }
         self.abort_data(session, BadRequest::TransportMismatch, out);
+        if self
+            .sessions
+            .get(session)
+            .is_some_and(|state| state.paused.is_some())
+        {
+            let paused = true;
+            out.push(Output::SetReading { paused, transport });
+        }
         out.notice(Notice::Upgraded { session });
         self.flush(session, out);
     }
@@ -193,7 +203,11 @@ impl<P: Parser> Sessions<P> {
         };
         out.push(Output::CloseTransport { transport, abort });
         self.transports.remove(transport);
-        if let Attached::Accepted { request, .. } = attached {
+        if let Attached::Accepted {
+            request, session, ..
+        } = attached
+        {
+            self.opening -= usize::from(session.is_none());
             self.forget_request(request);
         }
     }

@@ -4,10 +4,11 @@ use alloc::collections::BTreeMap;
 
 use super::{Server, emitting::outgoing};
 use crate::{
+    edge::Stale,
     socket::{
         Args, Packet,
         acks::{Off, Settled},
-        event::{AckKey, AckOutcome, Event, ReplyToken, SocketKey, Stale},
+        event::{AckKey, AckOutcome, Event, ReplyToken, SocketKey},
     },
     time::Instant,
 };

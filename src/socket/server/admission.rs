@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::{Pending, Server, Socket, connection::Member, incoming::violation, namespaces::scope};
 use crate::{
-    edge::SessionKey,
+    edge::{SessionKey, Stale},
     engine::{SendError, outbox::Outgoing, sessions::Fate},
     socket::{
         Data,
@@ -16,7 +16,7 @@ use crate::{
         encode,
         event::{
             Connecting, DisconnectReason, Event, NamespaceKey, PendingKey, SocketId, SocketKey,
-            Stale, Violation, Withdrawal,
+            Violation, Withdrawal,
         },
     },
     time::Instant,

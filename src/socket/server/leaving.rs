@@ -121,13 +121,14 @@ impl Server {
         self.arm_idle(session);
     }
 
-    /// Ends every socket and pending CONNECT because the server stops; their connections are
-    /// closed next.
-    pub(super) fn shut_down_sockets(&mut self) {
-        let sessions: Vec<SessionKey> = self.sessions.keys().collect();
-        for session in sessions {
-            self.clear_connection(session, DisconnectReason::ServerShutdown);
-        }
+    /// Ends every socket and pending CONNECT of a connection because the server stops, and closes
+    /// it in order.
+    pub(super) fn shut_down(&mut self, session: SessionKey) {
+        self.clear_connection(session, DisconnectReason::ServerShutdown);
+        let reason = CloseReason::ServerShutdown;
+        self.sessions
+            .close(self.now, session, reason, &mut self.out);
+        self.settle();
     }
 
     /// Removes a socket, tells the application which rooms it was in, and settles what it owed.

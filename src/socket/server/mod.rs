@@ -19,6 +19,7 @@ use alloc::{
     collections::{BTreeMap, VecDeque},
     vec::Vec,
 };
+use core::time::Duration;
 
 use self::{
     connection::Connection,
@@ -33,7 +34,8 @@ use super::{
 use crate::{
     deadlines::{Fifo, earliest},
     edge::{
-        BodyRead, Carrier, End, Lost, Machine, Output, Request, RequestId, SessionKey, TransportId,
+        Admission, BodyRead, Carrier, End, Lost, Machine, Output, Request, RequestId, SessionKey,
+        Stale, TransportId,
     },
     engine::{
         Inbound,
@@ -199,16 +201,26 @@ impl Server {
 
     /// Takes time from an input: deadlines that are due run first.
     fn advance(&mut self, now: Instant) {
-        self.now = self.now.max(now);
+        self.set_now(now);
         if self.now >= self.quiet_until {
             self.run_deadlines(Budget::unlimited());
         }
+    }
+
+    fn set_now(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        self.sessions.set_now(self.now);
     }
 
     fn run_deadlines(&mut self, mut budget: Budget) {
         self.sessions
             .handle_timeout(self.now, &mut budget, &mut self.out);
         self.settle();
+        while budget.spend()
+            && let Some(session) = self.sessions.next_to_close(self.now)
+        {
+            self.shut_down(session);
+        }
         self.run_own_deadlines(&mut budget);
         self.quiet_until = self.sessions.quiet_until(self.now, self.own_deadline());
     }
@@ -219,6 +231,7 @@ impl Server {
         while let Some(notice) = self.out.notices.pop_front() {
             match notice {
                 Notice::Closed { session, reason } => self.on_closed(session, reason),
+                Notice::Handshake { request } => self.out.tell(Event::Handshake { request }),
                 Notice::Opened { session, request } => self.on_opened(session, request),
                 Notice::Refused { request, refusal } => {
                     self.out.tell(Event::Refused { request, refusal });
@@ -285,6 +298,13 @@ impl Machine for Server {
         self.deliver_inbound(delivery);
     }
 
+    fn handle_body_progress(&mut self, now: Instant, request: RequestId, received: usize) {
+        self.advance(now);
+        self.sessions
+            .handle_body_progress(request, received, &mut self.out);
+        self.settle();
+    }
+
     fn handle_request_end(&mut self, now: Instant, request: RequestId, end: End) {
         self.advance(now);
         self.sessions
@@ -325,7 +345,7 @@ impl Machine for Server {
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        self.now = self.now.max(now);
+        self.set_now(now);
         if self.now >= self.quiet_until {
             self.run_deadlines(Budget::of_one_call());
         }
@@ -339,11 +359,39 @@ impl Machine for Server {
         self.out.outputs.pop()
     }
 
-    fn shutdown(&mut self, now: Instant) {
+    fn admit(
+        &mut self,
+        now: Instant,
+        request: RequestId,
+        admission: Admission,
+    ) -> Result<(), Stale> {
         self.advance(now);
-        self.shut_down_sockets();
-        self.sessions.shutdown(self.now, &mut self.out);
+        let done = self
+            .sessions
+            .admit(self.now, request, &admission, &mut self.out);
         self.settle();
+        done
+    }
+
+    fn set_reading(
+        &mut self,
+        now: Instant,
+        session: SessionKey,
+        paused: bool,
+    ) -> Result<(), Stale> {
+        self.advance(now);
+        let done = self
+            .sessions
+            .set_reading(self.now, session, paused, &mut self.out);
+        self.settle();
+        done
+    }
+
+    fn shutdown(&mut self, now: Instant, spread: Duration) {
+        self.advance(now);
+        self.sessions.begin_drain(self.now, spread, &mut self.out);
+        self.settle();
+        self.run_deadlines(Budget::unlimited());
     }
 
     fn sessions(&self) -> usize {

@@ -164,8 +164,10 @@ impl<M: Machine> Caller<M> {
         while let Some(output) = self.machine.poll_output() {
             match output {
                 // Nobody asks for a WebSocket here.
-                Output::CloseTransport { .. }
+                Output::AbortRequest { .. }
+                | Output::CloseTransport { .. }
                 | Output::OpenTransport { .. }
+                | Output::SetReading { .. }
                 | Output::Transmit { .. } => {}
                 Output::Event(event) => self.events.push(event),
                 Output::ReadBody { request, codec, .. } => self.body = Some((request, codec)),

@@ -72,13 +72,16 @@ fn pieces(pieces: &[&'static str]) -> impl http_body::Body<Data = Bytes> + use<>
 #[tokio::test]
 async fn a_body_in_one_piece_is_not_copied() {
     let data = Bytes::from(vec![7; 100]);
-    let read = read(Full::new(data.clone()), 100).await.ok().unwrap();
+    let read = read(Full::new(data.clone()), 100, |_| {})
+        .await
+        .ok()
+        .unwrap();
     assert_eq!(read.as_ptr(), data.as_ptr());
 }
 
 #[tokio::test]
 async fn a_body_in_pieces_is_joined_up_to_the_limit() {
-    let read_pieces = async |list: &[&'static str]| read(pieces(list), 6).await;
+    let read_pieces = async |list: &[&'static str]| read(pieces(list), 6, |_| {}).await;
 
     let whole = read_pieces(&["", "ab", "cd", "", "ef"]).await;
     assert_eq!(whole.ok().unwrap(), "abcdef");
@@ -93,7 +96,7 @@ async fn a_body_that_is_too_large_is_read_on_for_a_while() {
         _ = sender.send(());
         Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"abc")))
     });
-    let read = read(StreamBody::new(endless), 6).await;
+    let read = read(StreamBody::new(endless), 6, |_| {}).await;
     assert!(matches!(read, Err(Unread::TooLarge)));
     assert_eq!(
         receiver.len(),

@@ -1,0 +1,129 @@
+//! Handshakes: which are let in, and when (Engine.IO reference, "Verification order", steps 8 to 12).
+
+use alloc::vec;
+
+use super::{Link, Notice, Pending, Sessions, Sink};
+use crate::{
+    edge::{Admission, Carrier, RequestId, Response, ResponseKind, Stale},
+    engine::{
+        check::{Refusal, Unavailable},
+        codec::Parser,
+    },
+    time::Instant,
+};
+
+impl<P: Parser> Sessions<P> {
+    /// A request that asks for a session and has passed the checks.
+    pub(super) fn on_handshake(
+        &mut self,
+        now: Instant,
+        request: RequestId,
+        carrier: Carrier,
+        out: &mut impl Sink<P>,
+    ) {
+        if !self.config.ask_admission {
+            return self.let_in(now, request, carrier, out);
+        }
+        let limit = self.config.max_handshakes;
+        let lack = self
+            .lacks()
+            .or_else(|| (self.deciding >= limit).then_some(Unavailable::Handshakes { limit }));
+        if let Some(lack) = lack {
+            return self.refuse(request, Refusal::Unavailable(lack), carrier, out);
+        }
+        let by = self.deadlines.decisions.arm(now, request);
+        self.set_stage(request, Pending::Deciding { carrier, by });
+        out.notice(Notice::Handshake { request });
+    }
+
+    /// The application has decided about a handshake.
+    pub(crate) fn admit(
+        &mut self,
+        now: Instant,
+        request: RequestId,
+        admission: &Admission,
+        out: &mut impl Sink<P>,
+    ) -> Result<(), Stale> {
+        let Some(&Pending::Deciding { carrier, .. }) = self.requests.get(request) else {
+            return Err(Stale);
+        };
+        match admission {
+            Admission::Allow => self.let_in(now, request, carrier, out),
+            Admission::Deny { message } => {
+                let refusal = Refusal::Forbidden;
+                self.respond(
+                    request,
+                    None,
+                    refusal.response_saying(carrier, message),
+                    out,
+                );
+                out.notice(Notice::Refused { request, refusal });
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a handshake that the application did not decide about in time.
+    pub(super) fn on_undecided(
+        &mut self,
+        now: Instant,
+        request: RequestId,
+        out: &mut impl Sink<P>,
+    ) {
+        if let Some(&Pending::Deciding { carrier, by }) = self.requests.get(request)
+            && by <= now
+        {
+            self.refuse(request, Refusal::Undecided, carrier, out);
+        }
+    }
+
+    /// Refuses all handshakes that wait for the application.
+    pub(super) fn refuse_undecided(&mut self, out: &mut impl Sink<P>) {
+        let refusal = Refusal::Unavailable(Unavailable::ShuttingDown);
+        let waiting: vec::Vec<_> = self.requests.keys().collect();
+        for request in waiting {
+            if let Some(&Pending::Deciding { carrier, .. }) = self.requests.get(request) {
+                self.refuse(request, refusal, carrier, out);
+            }
+        }
+    }
+
+    fn let_in(
+        &mut self,
+        now: Instant,
+        request: RequestId,
+        carrier: Carrier,
+        out: &mut impl Sink<P>,
+    ) {
+        if let Some(lack) = self.lacks() {
+            return self.refuse(request, Refusal::Unavailable(lack), carrier, out);
+        }
+        match carrier {
+            Carrier::Polling => self.open_polling(now, request, out),
+            Carrier::WebSocket => self.accept_transport(now, request, None, out),
+        }
+    }
+
+    /// What keeps a new session from being opened.
+    fn lacks(&self) -> Option<Unavailable> {
+        if !self.accepting {
+            return Some(Unavailable::ShuttingDown);
+        }
+        let limit = self.config.max_sessions?;
+        (self.sessions.len() + self.opening >= limit).then_some(Unavailable::Sessions { limit })
+    }
+
+    fn open_polling(&mut self, now: Instant, request: RequestId, out: &mut impl Sink<P>) {
+        let (session, open) = self.open(now, Link::Polling { poll: None }, out.taken());
+        let response = Response {
+            status: 200,
+            kind: ResponseKind::Handshake,
+            compress: true,
+            content_type: Some("text/plain; charset=UTF-8"),
+            headers: vec![],
+            body: open.frame.payload,
+        };
+        self.respond(request, Some(session), response, out);
+        out.notice(Notice::Opened { session, request });
+    }
+}

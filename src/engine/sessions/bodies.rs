@@ -1,0 +1,121 @@
+//! Data requests: from their heads to the ends of their bodies (Engine.IO reference, "Data request
+//! (POST)").
+
+use super::{Pending, Sessions, Sink};
+use crate::{
+    edge::{Carrier, Output, Request, RequestId, SessionKey},
+    engine::{
+        check::{BadRequest, Refusal, Unavailable},
+        codec::Parser,
+        reason::{CloseReason, TransportError},
+    },
+    time::Instant,
+};
+
+impl<P: Parser> Sessions<P> {
+    pub(super) fn on_post(
+        &mut self,
+        now: Instant,
+        request: RequestId,
+        session: SessionKey,
+        head: &Request<'_>,
+        out: &mut impl Sink<P>,
+    ) {
+        let Some(state) = self.sessions.get_mut(session) else {
+            return;
+        };
+        let fault = if state.data.is_some() {
+            Some((TransportError::DataOverlap, BadRequest::Overlap))
+        } else if head.headers.get("content-type") == Some(b"application/octet-stream") {
+            Some((TransportError::InvalidContent, BadRequest::ContentType))
+        } else {
+            None
+        };
+        if let Some((error, answer)) = fault {
+            self.close_now(session, CloseReason::TransportError(error), out);
+            return self.refuse(request, Refusal::BadRequest(answer), Carrier::Polling, out);
+        }
+        state.data = Some(request);
+        if state.paused.is_some() {
+            self.set_stage(request, Pending::Parked { session });
+        } else {
+            self.read_body(now, request, session, out);
+        }
+    }
+
+    /// Has the body of a data request read.
+    pub(super) fn read_body(
+        &mut self,
+        now: Instant,
+        request: RequestId,
+        session: SessionKey,
+        out: &mut impl Sink<P>,
+    ) {
+        let by = self.deadlines.requests.arm(now, request);
+        let body = Pending::Body {
+            session,
+            received: 0,
+            by,
+        };
+        self.set_stage(request, body);
+        out.push(Output::ReadBody {
+            request,
+            limit: self.config.max_payload,
+            codec: self.codec(),
+        });
+    }
+
+    /// Some of a body is there.
+    pub(crate) fn handle_body_progress(
+        &mut self,
+        request: RequestId,
+        received: usize,
+        out: &mut impl Sink<P>,
+    ) {
+        let Some(Pending::Body {
+            session,
+            received: held,
+            ..
+        }) = self.requests.get_mut(request)
+        else {
+            return;
+        };
+        let session = *session;
+        // A body does not shrink.
+        let received = received.max(*held);
+        self.body_bytes = self.body_bytes.saturating_add(received - *held);
+        *held = received;
+        let (held, limit) = (self.body_bytes, self.config.max_body_bytes);
+        if held > limit {
+            let refusal = Refusal::Unavailable(Unavailable::Bodies { held, limit });
+            self.give_up_body(request, session, refusal, TransportError::BodiesFull, out);
+        }
+    }
+
+    /// A body has not come in time.
+    pub(super) fn on_body_overdue(
+        &mut self,
+        request: RequestId,
+        session: SessionKey,
+        out: &mut impl Sink<P>,
+    ) {
+        let refusal = Refusal::BadRequest(BadRequest::BodyTimeout);
+        self.give_up_body(request, session, refusal, TransportError::BodyTimeout, out);
+    }
+
+    /// Stops reading a body. Packets are lost with it, so the session ends.
+    fn give_up_body(
+        &mut self,
+        request: RequestId,
+        session: SessionKey,
+        refusal: Refusal,
+        error: TransportError,
+        out: &mut impl Sink<P>,
+    ) {
+        if let Some(state) = self.sessions.get_mut(session) {
+            state.data = None;
+        }
+        self.refuse(request, refusal, Carrier::Polling, out);
+        self.close_now(session, CloseReason::TransportError(error), out);
+    }
+}

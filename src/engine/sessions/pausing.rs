@@ -1,0 +1,54 @@
+//! Inbound back-pressure: an application that has too much to do stops the reading of one client.
+
+use super::{Link, Pending, Sessions, Sink};
+use crate::{
+    edge::{Output, SessionKey, Stale},
+    engine::{codec::Parser, heartbeat::Heartbeat},
+    time::Instant,
+};
+
+impl<P: Parser> Sessions<P> {
+    /// Stops taking what a client sends, or goes on.
+    pub(crate) fn set_reading(
+        &mut self,
+        now: Instant,
+        session: SessionKey,
+        paused: bool,
+        out: &mut impl Sink<P>,
+    ) -> Result<(), Stale> {
+        let state = self.sessions.get_mut(session).ok_or(Stale)?;
+        if state.paused.is_some() == paused {
+            return Ok(());
+        }
+        state.paused = paused.then(|| self.deadlines.pauses.arm(now, session));
+        if let Some(lane) = self.lane(session)
+            && let Link::WebSocket { transport, .. } = lane.link
+        {
+            out.push(Output::SetReading { paused, transport });
+        }
+        if !paused {
+            self.go_on(now, session, out);
+        }
+        Ok(())
+    }
+
+    /// The client was kept waiting: its answer to a ping may lie unread, and its data request too.
+    fn go_on(&mut self, now: Instant, session: SessionKey, out: &mut impl Sink<P>) {
+        let Some(state) = self.sessions.get_mut(session) else {
+            return;
+        };
+        if let Heartbeat::Waiting { pong_by } = state.heartbeat {
+            let pongs = &mut self.deadlines.pongs;
+            let least = now + pongs.span() / 2;
+            if pong_by < least {
+                let pong_by = pongs.arm_at(least, session);
+                state.heartbeat = Heartbeat::Waiting { pong_by };
+            }
+        }
+        if let Some(request) = state.data
+            && let Some(Pending::Parked { .. }) = self.requests.get(request)
+        {
+            self.read_body(now, request, session, out);
+        }
+    }
+}
