@@ -40,6 +40,14 @@ impl Config {
         }
     }
 
+    /// The same settings, and the application decides about every handshake; see
+    /// [`ConfigBuilder::ask_admission`].
+    #[must_use]
+    pub fn with_admission(mut self) -> Self {
+        self.ask_admission = true;
+        self
+    }
+
     /// The path prefix that the server claims, with its trailing slash.
     pub fn path(&self) -> &str {
         &self.path

@@ -31,6 +31,14 @@ impl Config {
         }
     }
 
+    /// The same settings, and the application decides about every handshake; see
+    /// [`ConfigBuilder::ask_admission`](engine::ConfigBuilder::ask_admission).
+    #[must_use]
+    pub fn with_admission(mut self) -> Self {
+        self.engine = self.engine.with_admission();
+        self
+    }
+
     /// The settings of the layer below.
     pub fn engine(&self) -> &engine::Config {
         &self.engine

@@ -9,7 +9,7 @@ use std::{
 };
 
 use socketio_proto::{
-    edge::{BodyRead, Carrier, End, Machine, RequestId},
+    edge::{Admission, BodyRead, Carrier, End, Machine, RequestId},
     engine::Parser,
     time::Instant,
 };
@@ -17,6 +17,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::{
     clock::Clock,
+    filter::Filter,
     later::Later,
     request::{RequestInfo, target},
     slots::Slots,
@@ -81,6 +82,20 @@ impl<M: Machine> Context<'_, M> {
     /// ended.
     pub fn request(&mut self, request: RequestId) -> Option<&RequestInfo> {
         self.requests.get_mut(request)?.info.as_ref()
+    }
+
+    /// Has the application decide about a handshake: in the request's own future, which ends with
+    /// the client. What it decides is told to the machine.
+    pub(crate) fn decide(&mut self, request: RequestId, filter: &Filter) {
+        let Some(slot) = self.requests.get_mut(request) else {
+            return;
+        };
+        let Some(info) = slot.info.clone() else {
+            return;
+        };
+        if let Err(unasked) = slot.reply.decide(filter.ask(info)) {
+            self.later.drop(unasked);
+        }
     }
 
     /// Takes what is kept of a request, to move it to the session that the request opened.
@@ -239,6 +254,13 @@ impl<M: Drivable, H: Handler<M>> Driver<M, H> {
     pub(crate) fn body(&self, request: RequestId, body: BodyRead<M::Parser>) {
         self.shared
             .enter(|state, now| state.machine.handle_body(now, request, body));
+    }
+
+    /// Tells the machine whether a client is let in, unless it went away.
+    pub(crate) fn admit(&self, request: RequestId, admission: Admission) {
+        self.shared.enter(|state, now| {
+            _ = state.machine.admit(now, request, admission);
+        });
     }
 
     /// Like [`with_handler`](Self::with_handler), but does nothing if the driver is stopped.

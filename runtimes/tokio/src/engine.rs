@@ -1,20 +1,27 @@
 //! Engine.IO alone, for applications that do without Socket.IO.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use bytestring::ByteString;
 use socketio_proto::{
-    edge::{Carrier, Message, SessionKey},
+    edge::{Admission, Carrier, Machine, Message, SessionKey},
     engine::{self, CloseReason, Config, SendError, Server, SessionId},
 };
 use tokio::sync::mpsc;
 
 use crate::{
+    backlog::{Backlog, OVERHEAD},
     clock::{Clock, EntropyError, seed},
-    driver::{Context, Driver, Handler},
+    driver::{Context, Driver, Handler, Shared},
+    filter::Filter,
     request::RequestInfo,
     service::Service,
+    slots::Slots,
 };
 
 /// An Engine.IO server: sends to sessions and closes them. What they send comes out of the
@@ -42,6 +49,74 @@ pub struct EngineServer {
     driver: Driver<Server, Forward>,
 }
 
+/// Builds an [`EngineServer`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct EngineBuilder {
+    config: Config,
+    mark: usize,
+    filter: Option<Filter>,
+}
+
+impl EngineBuilder {
+    /// The settings of the protocol: path, heartbeat, limits.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Decides who may open a session; as
+    /// [`IoBuilder::allow_request`](crate::IoBuilder::allow_request).
+    pub fn allow_request<F, R, E>(mut self, allow: F) -> Self
+    where
+        F: Fn(RequestInfo) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<String>,
+    {
+        self.filter = Some(Filter::new(allow));
+        self
+    }
+
+    /// How many bytes of one session's messages may wait in the [`Events`], each message counted
+    /// with 64 bytes added, before its client is not read any more; it is read again once a
+    /// quarter of that is left. Default 1 MiB.
+    ///
+    /// Such a pause lasts as long as `pause_timeout` of the configuration at most, 120 s; then the
+    /// session closes.
+    pub fn mark(mut self, bytes: usize) -> Self {
+        self.mark = bytes;
+        self
+    }
+
+    /// Makes the server, and the stream of what happens in it.
+    ///
+    /// # Errors
+    ///
+    /// [`EntropyError`] if the operating system has no random bytes to make session ids of.
+    pub fn build(self) -> Result<(EngineServer, Events), EntropyError> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let config = match self.filter {
+            Some(_) => self.config.with_admission(),
+            None => self.config,
+        };
+        let forward = Forward {
+            sender: Some(sender),
+            mark: self.mark,
+            filter: self.filter,
+            backlogs: Slots::new(),
+            open: 0,
+            is_closing: false,
+        };
+        let machine = Server::new(config, seed()?);
+        let driver = Driver::new(machine, forward, Clock::start());
+        let events = Events {
+            receiver,
+            server: Arc::downgrade(driver.shared()),
+        };
+        Ok((EngineServer { driver }, events))
+    }
+}
+
 impl EngineServer {
     /// Makes a server, and the stream of what happens in it.
     ///
@@ -49,15 +124,16 @@ impl EngineServer {
     ///
     /// [`EntropyError`] if the operating system has no random bytes to make session ids of.
     pub fn new(config: Config) -> Result<(Self, Events), EntropyError> {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        let forward = Forward {
-            sender: Some(sender),
-            open: 0,
-            is_closing: false,
-        };
-        let machine = Server::new(config, seed()?);
-        let driver = Driver::new(machine, forward, Clock::start());
-        Ok((Self { driver }, Events(receiver)))
+        Self::builder().config(config).build()
+    }
+
+    /// Makes a server with other settings.
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder {
+            config: Config::default(),
+            mark: 1 << 20,
+            filter: None,
+        }
     }
 
     /// The server as a `tower` service.
@@ -125,12 +201,18 @@ impl EngineServer {
     /// Closes everything in order, in at most `grace`; see [`Driver::shutdown`]. The events end
     /// with the last session.
     pub async fn shutdown(&self, grace: Duration) -> bool {
+        self.drain(Duration::ZERO, grace).await
+    }
+
+    /// As [`shutdown`](Self::shutdown), with the closes spread evenly over a time, so that clients
+    /// do not all come back at once, here or elsewhere. `grace` begins now, too.
+    pub async fn drain(&self, spread: Duration, grace: Duration) -> bool {
         let ended = self.driver.try_with_handler(|_, forward, _| {
             forward.is_closing = true;
             forward.end_if_over()
         });
         drop(ended);
-        self.driver.shutdown(grace).await
+        self.driver.drain(spread, grace).await
     }
 }
 
@@ -170,22 +252,71 @@ pub enum Event {
 
 /// The events of an [`EngineServer`], of all its sessions in one order.
 ///
-/// They queue without a limit while nobody takes them: take them quickly, or limit what clients
-/// may send. They are dropped once this is dropped.
+/// While nobody takes them, messages queue up to a [mark](EngineBuilder::mark) per session; then
+/// its client is not read any more. They are dropped once this is dropped.
 #[derive(Debug)]
-pub struct Events(mpsc::UnboundedReceiver<Event>);
+pub struct Events {
+    receiver: mpsc::UnboundedReceiver<Envelope>,
+    server: Weak<Shared<Server, Forward>>,
+}
+
+/// An event on its way.
+#[derive(Debug)]
+struct Envelope {
+    event: Event,
+    /// Where a message is counted while it waits.
+    backlog: Option<SharedBacklog>,
+}
+
+type SharedBacklog = Arc<Mutex<Backlog>>;
+
+fn lock(backlog: &SharedBacklog) -> MutexGuard<'_, Backlog> {
+    // Nothing panics while it is held.
+    backlog.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a message counts for.
+fn size_of(message: &Message) -> usize {
+    OVERHEAD
+        + match message {
+            Message::Text(text) => text.len(),
+            Message::Binary(bytes) => bytes.len(),
+        }
+}
 
 impl Events {
     /// The next event; `None` after a [`shutdown`](EngineServer::shutdown) when the last session
     /// has closed, when nothing uses the server any more, or when it is stopped by a panic.
     pub async fn next(&mut self) -> Option<Event> {
-        self.0.recv().await
+        let Envelope { event, backlog } = self.receiver.recv().await?;
+        if let (Event::Message { session, message }, Some(backlog)) = (&event, &backlog)
+            && lock(backlog).take(size_of(message))
+        {
+            self.read_on(*session, backlog);
+        }
+        Some(event)
+    }
+
+    /// Little enough waits: what the client of a session sends is wanted again.
+    fn read_on(&self, session: SessionKey, backlog: &SharedBacklog) {
+        let Some(shared) = self.server.upgrade() else {
+            return;
+        };
+        Driver::of(shared).try_with_handler(|server, _, now| {
+            // More may have come in between.
+            let is_over = lock(backlog).is_over();
+            _ = server.set_reading(now, session, is_over);
+        });
     }
 }
 
 /// Puts the machine's events into the [`Events`].
 pub struct Forward {
-    sender: Option<mpsc::UnboundedSender<Event>>,
+    sender: Option<mpsc::UnboundedSender<Envelope>>,
+    mark: usize,
+    filter: Option<Filter>,
+    /// What waits of each session.
+    backlogs: Slots<SessionKey, SharedBacklog>,
     /// Sessions whose close was not told yet.
     open: usize,
     is_closing: bool,
@@ -193,21 +324,46 @@ pub struct Forward {
 
 impl Forward {
     /// Gives away the way to the [`Events`] after the last of them, to be dropped without the lock.
-    fn end_if_over(&mut self) -> Option<mpsc::UnboundedSender<Event>> {
+    fn end_if_over(&mut self) -> Option<mpsc::UnboundedSender<Envelope>> {
         self.sender.take_if(|_| self.is_closing && self.open == 0)
     }
 }
 
 impl Handler<Server> for Forward {
     fn on_event(&mut self, event: engine::Event, context: &mut Context<'_, Server>) {
+        let mut backlog = None;
         let event = match event {
-            engine::Event::Message { session, message } => Event::Message { session, message },
+            engine::Event::Handshake { request } => {
+                match &self.filter {
+                    Some(filter) => context.decide(request, filter),
+                    // Nobody is there to ask.
+                    None => {
+                        _ = context
+                            .machine
+                            .admit(context.now, request, Admission::Allow);
+                    }
+                }
+                return;
+            }
+            engine::Event::Message { session, message } => {
+                backlog = self.backlogs.get(session).map(Arc::clone);
+                if let Some(backlog) = &backlog
+                    && self.sender.is_some()
+                    && lock(backlog).add(size_of(&message))
+                {
+                    _ = context.machine.set_reading(context.now, session, true);
+                }
+                Event::Message { session, message }
+            }
             engine::Event::SessionClosed { session, reason } => {
                 self.open = self.open.saturating_sub(1);
+                self.backlogs.remove(session);
                 Event::Closed { session, reason }
             }
             engine::Event::SessionOpened { session, request } => {
                 self.open += 1;
+                let backlog = Arc::new(Mutex::new(Backlog::new(self.mark)));
+                self.backlogs.insert(session, backlog);
                 let Some(request) = context.take_request(request) else {
                     debug_assert!(false, "a request is kept until its session has opened");
                     return;
@@ -217,6 +373,7 @@ impl Handler<Server> for Forward {
             engine::Event::Upgraded { session, carrier } => Event::Upgraded { session, carrier },
             _ => return,
         };
+        let event = Envelope { event, backlog };
         // Whatever is not handed over may hold a request, whose extensions may be anything.
         match &self.sender {
             Some(sender) => {

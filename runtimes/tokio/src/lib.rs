@@ -25,10 +25,12 @@
 )]
 
 mod app;
+mod backlog;
 mod body;
 mod clock;
 mod driver;
 mod engine;
+mod filter;
 mod later;
 mod mailbox;
 mod request;
@@ -57,7 +59,7 @@ pub use self::{
     body::Body,
     clock::{Clock, EntropyError, seed},
     driver::{Context, Drivable, Driver, Handler},
-    engine::{EngineServer, Event, Events, Forward},
+    engine::{EngineBuilder, EngineServer, Event, Events, Forward},
     later::Later,
     request::{Peer, RequestInfo},
     serve::{Drain, Serve, serve},

@@ -13,13 +13,14 @@ use http_body_util::Either;
 use hyper::upgrade::OnUpgrade;
 use pin_project_lite::pin_project;
 use socketio_proto::edge::{BodyRead, Carrier};
+use tokio::sync::oneshot::error::RecvError;
 
 use crate::{
     body::{self, Body, Unread},
     driver::{Begun, Drivable, Driver, Handler, NotBegun},
     request::{RequestInfo, target},
     response,
-    state::{Answer, Directive, ReadBody},
+    state::{Answer, Decide, Directive, ReadBody},
     websocket,
 };
 
@@ -157,7 +158,11 @@ where
         Err(NotBegun::NotClaimed) => return response::empty(StatusCode::NOT_FOUND),
         Err(NotBegun::Stopped) => return response::empty(StatusCode::SERVICE_UNAVAILABLE),
     };
-    let answer = match (&mut begun.directive).await {
+    let mut directive = (&mut begun.directive).await;
+    while let Ok(Directive::Decide(order)) = directive {
+        directive = decide(&begun, order).await;
+    }
+    let answer = match directive {
         Ok(Directive::Answer(answer)) => Some(answer),
         Ok(Directive::Read(order)) if expects_refusal(&body, waits, order.limit) => {
             begun
@@ -166,13 +171,29 @@ where
             order.answer.await.ok()
         }
         Ok(Directive::Read(order)) => read_body(&begun, body, order).await,
-        Err(_) => None,
+        Ok(Directive::Decide(_)) | Err(_) => None,
     };
     answer.map_or_else(
         // The server was shut down, or the body's connection broke: dropping the ticket says so.
         || response::empty(StatusCode::SERVICE_UNAVAILABLE),
         |answer| finish(begun, answer, handshake),
     )
+}
+
+/// Has the application decide about a handshake. The machine answers without it if it takes too
+/// long.
+async fn decide<M: Drivable, H: Handler<M>>(
+    begun: &Begun<M, H>,
+    order: Decide<M::Parser>,
+) -> Result<Directive<M::Parser>, RecvError> {
+    let Decide { decision, mut next } = order;
+    let admission = tokio::select! {
+        biased;
+        next = &mut next => return next,
+        admission = decision => admission,
+    };
+    begun.driver.admit(begun.ticket.request(), admission);
+    next.await
 }
 
 /// Whether a client waits for a word before it sends a body that is too large: then it need not

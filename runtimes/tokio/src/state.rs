@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     driver::{Context, Handler},
+    filter::Decision,
     later::Later,
     mailbox::{Close, Mailbox},
     request::{Hangup, RequestInfo},
@@ -60,7 +61,14 @@ pub(crate) enum Reply<P: Parser> {
 /// What the machine decides first of a request.
 pub(crate) enum Directive<P: Parser> {
     Answer(Answer<P>),
+    Decide(Decide<P>),
     Read(ReadBody<P>),
+}
+
+/// The order to find out whether the client is let in, and the directive that follows.
+pub(crate) struct Decide<P: Parser> {
+    pub(crate) decision: Decision,
+    pub(crate) next: oneshot::Receiver<Directive<P>>,
 }
 
 /// The order to read a body, and the answer that follows.
@@ -95,6 +103,24 @@ impl<P: Parser> Reply<P> {
             Self::Open(sender) => _ = sender.send(Directive::Answer(answer)),
             Self::Reading(sender) => _ = sender.send(answer),
             Self::Answered | Self::Became(_) => debug_assert!(false, "a request is answered once"),
+        }
+    }
+
+    /// Has somebody decide first; gives the decision back if nobody is there to ask.
+    pub(crate) fn decide(&mut self, decision: Decision) -> Result<(), Decision> {
+        let (sender, next) = oneshot::channel();
+        match std::mem::replace(self, Self::Open(sender)) {
+            Self::Open(first) => {
+                let order = Directive::Decide(Decide { decision, next });
+                match first.send(order) {
+                    Err(Directive::Decide(unasked)) => Err(unasked.decision),
+                    _ => Ok(()),
+                }
+            }
+            earlier => {
+                *self = earlier;
+                Err(decision)
+            }
         }
     }
 

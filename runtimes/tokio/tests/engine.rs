@@ -7,6 +7,8 @@
     reason = "tests fail loudly"
 )]
 
+#[path = "engine/admission.rs"]
+mod admission;
 #[path = "engine/beside.rs"]
 mod beside;
 #[path = "engine/ending.rs"]

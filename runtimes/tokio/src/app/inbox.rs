@@ -6,33 +6,40 @@ use std::{
 };
 
 use super::job::Job;
-
-/// What an event counts for beyond its bytes.
-const OVERHEAD: usize = 64;
+use crate::backlog::{Backlog, OVERHEAD};
 
 /// The queue of one socket's jobs, and whether a task works on it.
 ///
 /// A task is there only while there is work: an idle socket costs none.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Inbox(Mutex<Queue>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Queue {
     jobs: VecDeque<Job>,
-    // Invariant: the sum of the sizes of `jobs`.
-    bytes: usize,
+    // Invariant: it counts the sum of the sizes of `jobs`.
+    backlog: Backlog,
     is_full: bool,
     is_running: bool,
 }
 
-/// Whether a task must be started for a job that was posted.
+/// What follows from a job that was posted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[must_use]
-pub(crate) enum Posted {
-    /// A task works on the queue and will come to it.
-    Queued,
-    /// Nobody works on the queue.
-    Start,
+pub(crate) struct Posted {
+    /// Nobody works on the queue: a task must be started.
+    pub(crate) starts: bool,
+    /// So much waits that the client must not be read for now.
+    pub(crate) stops: bool,
+}
+
+/// A job that was taken.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Taken {
+    pub(crate) job: Job,
+    /// Little enough waits now: the client may be read again.
+    pub(crate) goes_on: bool,
 }
 
 /// Too much waits already. No event is taken any more.
@@ -40,41 +47,47 @@ pub(crate) enum Posted {
 pub(crate) struct Full;
 
 impl Inbox {
+    /// The client is not to be read while more than `mark` bytes wait.
+    pub(crate) fn new(mark: usize) -> Self {
+        Self(Mutex::new(Queue {
+            jobs: VecDeque::new(),
+            backlog: Backlog::new(mark),
+            is_full: false,
+            is_running: false,
+        }))
+    }
+
     /// Adds a job behind all others, unless it is an event, and more than `limit` bytes would
     /// wait. An event always fits on an empty queue.
     pub(crate) fn post(&self, job: Job, limit: usize) -> Result<Posted, Full> {
         let size = size_of(&job);
         let mut queue = self.queue();
-        let bytes = queue.bytes.saturating_add(size);
+        let waits = queue.backlog.bytes();
         if size > 0 {
             // After the first event that is left out, no other may follow.
-            queue.is_full |= queue.bytes > 0 && bytes > limit;
+            queue.is_full |= waits > 0 && waits.saturating_add(size) > limit;
             if queue.is_full {
                 return Err(Full);
             }
         }
-        queue.bytes = bytes;
         queue.jobs.push_back(job);
-        let was_running = std::mem::replace(&mut queue.is_running, true);
-        Ok(if was_running {
-            Posted::Queued
-        } else {
-            Posted::Start
+        Ok(Posted {
+            starts: !std::mem::replace(&mut queue.is_running, true),
+            stops: queue.backlog.add(size),
         })
     }
 
     /// Takes the next job. Without one, the task must end: the next job starts another.
-    pub(crate) fn next(&self) -> Option<Job> {
+    pub(crate) fn next(&self) -> Option<Taken> {
         let mut queue = self.queue();
-        let job = queue.jobs.pop_front();
-        if let Some(job) = &job {
-            queue.bytes = queue.bytes.saturating_sub(size_of(job));
-        } else {
+        let Some(job) = queue.jobs.pop_front() else {
             queue.is_running = false;
             // What a burst took is given back.
             queue.jobs.shrink_to(16);
-        }
-        job
+            return None;
+        };
+        let goes_on = queue.backlog.take(size_of(&job));
+        Some(Taken { job, goes_on })
     }
 
     /// The task has ended before the queue did; the next job starts another.
@@ -101,20 +114,22 @@ mod tests {
 
     #[test]
     fn one_task_at_a_time_takes_the_jobs_in_order() {
-        let inbox = Inbox::default();
+        let inbox = Inbox::new(0);
+        let starts = |job| inbox.post(job, 0).unwrap().starts;
+        let next = || inbox.next().map(|taken| taken.job);
 
-        assert_eq!(inbox.post(Job::Connect, 0), Ok(Posted::Start));
-        assert_eq!(inbox.post(Job::Disconnect, 0), Ok(Posted::Queued));
-        assert!(matches!(inbox.next(), Some(Job::Connect)));
-        assert!(matches!(inbox.next(), Some(Job::Disconnect)));
+        assert!(starts(Job::Connect));
+        assert!(!starts(Job::Disconnect));
+        assert!(matches!(next(), Some(Job::Connect)));
+        assert!(matches!(next(), Some(Job::Disconnect)));
         // The task has not ended yet: it still asks for the next job.
-        assert_eq!(inbox.post(Job::Connect, 0), Ok(Posted::Queued));
-        assert!(inbox.next().is_some());
-        assert!(inbox.next().is_none());
+        assert!(!starts(Job::Connect));
+        assert!(next().is_some());
+        assert!(next().is_none());
 
-        assert_eq!(inbox.post(Job::Connect, 0), Ok(Posted::Start));
+        assert!(starts(Job::Connect));
         inbox.abandon();
-        assert_eq!(inbox.post(Job::Disconnect, 0), Ok(Posted::Start));
-        assert!(matches!(inbox.next(), Some(Job::Connect)));
+        assert!(starts(Job::Disconnect));
+        assert!(matches!(next(), Some(Job::Connect)));
     }
 }

@@ -5,12 +5,16 @@ use std::{fmt, sync::Arc, time::Duration};
 use socketio_proto::socket::{Config, NamespaceError, Sent, Server};
 
 use super::{
-    Arguments, Broadcast, EmitError, Namespace, Rooms, Socket, link::Link,
-    namespace::NamespaceState, tables::Tables,
+    Arguments, Broadcast, EmitError, Namespace, Rooms, Socket,
+    link::Link,
+    namespace::NamespaceState,
+    tables::{Tables, Unhandled},
 };
 use crate::{
     clock::{self, Clock, EntropyError},
     driver::Driver,
+    filter::Filter,
+    request::RequestInfo,
     service::Service,
 };
 
@@ -211,7 +215,8 @@ pub struct Io {
 #[must_use]
 pub struct IoBuilder {
     config: Config,
-    max_unhandled: usize,
+    unhandled: Unhandled,
+    filter: Option<Filter>,
 }
 
 impl IoBuilder {
@@ -221,11 +226,56 @@ impl IoBuilder {
         self
     }
 
-    /// The most bytes of events that may wait for the handlers of one socket, each event counted
-    /// with 64 bytes added. An event on an empty queue always fits; one beyond it closes the
-    /// connection, because its client sends faster than it is served. Default 32 MiB.
+    /// Decides who may open a connection: the reference's `allowRequest`. What it gives as an error
+    /// is told to the client, with the status 403. It is asked once per connection, about the
+    /// request that opens it, before anything else of the client is looked at. Without it everybody
+    /// may.
+    ///
+    /// It runs in the request's own future, and is dropped if the client leaves first. It may take
+    /// as long as `admission_timeout` of the configuration, 10 s; a panic refuses the client.
+    ///
+    /// ```
+    /// use socketio_tokio::{Io, RequestInfo};
+    ///
+    /// // const io = new Server({ allowRequest: (req, callback) => {
+    /// //   callback(req.headers["x-key"] === "1" ? null : "no key", …);
+    /// // } });
+    /// let io = Io::builder()
+    ///     .allow_request(|request: RequestInfo| async move {
+    ///         match request.headers().get("x-key") {
+    ///             Some(key) if key == "1" => Ok(()),
+    ///             _ => Err("no key"),
+    ///         }
+    ///     })
+    ///     .build();
+    /// ```
+    pub fn allow_request<F, R, E>(mut self, allow: F) -> Self
+    where
+        F: Fn(RequestInfo) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<String>,
+    {
+        self.filter = Some(Filter::new(allow));
+        self
+    }
+
+    /// How many bytes of events may wait for the handlers of one socket, each event counted with 64
+    /// bytes added, before the client's connection is not read any more; it is read again once a
+    /// quarter of that is left. What it sends meanwhile stays with it. Default 1 MiB.
+    ///
+    /// Such a pause lasts as long as `pause_timeout` of the configuration at most, 120 s; then the
+    /// connection closes.
+    pub fn unhandled_mark(mut self, bytes: usize) -> Self {
+        self.unhandled.mark = bytes;
+        self
+    }
+
+    /// The most bytes of events that may wait for the handlers of one socket, counted likewise. An
+    /// event on an empty queue always fits; one beyond it closes the connection. It takes effect
+    /// only for what was read before the [mark](Self::unhandled_mark) stopped the reading: one body
+    /// or a few messages. Default 32 MiB.
     pub fn max_unhandled(mut self, bytes: usize) -> Self {
-        self.max_unhandled = bytes;
+        self.unhandled.most = bytes;
         self
     }
 
@@ -245,8 +295,12 @@ impl IoBuilder {
     /// When the operating system has no random bytes to give.
     pub fn try_build(self) -> Result<Io, EntropyError> {
         let clock = Clock::start();
-        let server = Server::new(self.config, clock::seed()?, clock.origin());
-        let tables = Tables::new(self.max_unhandled);
+        let config = match self.filter {
+            Some(_) => self.config.with_admission(),
+            None => self.config,
+        };
+        let server = Server::new(config, clock::seed()?, clock.origin());
+        let tables = Tables::new(self.unhandled, self.filter);
         let link = Link(Driver::new(server, tables, clock));
         let weak = link.downgrade();
         link.with(|_, tables, _| tables.set_link(weak));
@@ -268,7 +322,11 @@ impl Io {
     pub fn builder() -> IoBuilder {
         IoBuilder {
             config: Config::default(),
-            max_unhandled: 32 << 20,
+            unhandled: Unhandled {
+                mark: 1 << 20,
+                most: 32 << 20,
+            },
+            filter: None,
         }
     }
 
@@ -352,6 +410,12 @@ impl Io {
     /// Called by a handler it would wait for itself: spawn a task there.
     pub async fn shutdown(&self, grace: Duration) -> bool {
         self.link.0.shutdown(grace).await
+    }
+
+    /// As [`shutdown`](Self::shutdown), with the disconnections spread evenly over a time, so that
+    /// clients do not all come back at once, here or elsewhere. `grace` begins now, too.
+    pub async fn drain(&self, spread: Duration, grace: Duration) -> bool {
+        self.link.0.drain(spread, grace).await
     }
 
     /// The sockets of `/`, as they are now.

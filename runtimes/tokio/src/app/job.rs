@@ -10,7 +10,7 @@ use std::{
 
 use socketio_proto::socket::{Args, ReplyToken};
 
-use super::{Cause, HandlerError, Reply, Socket, setup::OnEvent};
+use super::{Cause, HandlerError, Reply, Socket, inbox::Taken, setup::OnEvent};
 
 /// One thing that the handlers of a socket have to do.
 #[derive(Debug)]
@@ -50,9 +50,13 @@ struct Worker {
 
 impl Worker {
     fn next(&mut self) -> Option<Job> {
-        let job = self.socket.state().inbox.next();
-        self.is_done = job.is_none();
-        job
+        let taken = self.socket.state().inbox.next();
+        self.is_done = taken.is_none();
+        let Taken { job, goes_on } = taken?;
+        if goes_on {
+            self.socket.read_on();
+        }
+        Some(job)
     }
 }
 

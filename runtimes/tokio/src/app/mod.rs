@@ -30,6 +30,7 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::job::catch;
 pub use self::{
     ack::{AckFuture, BroadcastAck, BroadcastAckFuture, BroadcastWithAck, EmitWithAck},
     arguments::Arguments,

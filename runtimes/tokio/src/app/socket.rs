@@ -8,7 +8,10 @@ use std::{
 };
 
 use bytestring::ByteString;
-use socketio_proto::socket::{DisconnectReason, Sent, SocketId, SocketKey, To};
+use socketio_proto::{
+    edge::SessionKey,
+    socket::{DisconnectReason, Sent, SocketId, SocketKey, To},
+};
 
 use super::{
     Arguments, Broadcast, Disconnected, EmitError, EmitWithAck, Emitter, Handshake, Io, Namespace,
@@ -29,6 +32,7 @@ pub struct Socket {
 #[derive(Debug)]
 pub(crate) struct SocketState {
     pub(crate) key: SocketKey,
+    pub(crate) session: SessionKey,
     pub(crate) id: SocketId,
     pub(crate) guest: Arc<Guest>,
     pub(crate) inbox: Inbox,
@@ -63,6 +67,13 @@ impl Socket {
     pub(super) fn broadcast_with(&self, flags: Flags) -> Broadcast<'_> {
         let namespace = self.state.guest.namespace.key;
         Broadcast::new(&self.link, namespace, Some(self.state.key), flags)
+    }
+
+    /// Its handlers have caught up: what the client sends is wanted again.
+    pub(super) fn read_on(&self) {
+        let session = self.state.session;
+        self.link
+            .try_with(|server, tables, now| tables.read_on(server, now, session));
     }
 
     /// The public id: random, unrelated to the connection's secrets, and safe to show to others.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use socketio_proto::{
-    edge::SessionKey,
+    edge::{Admission, Machine, SessionKey},
     socket::{
         AckKey, Args, Connecting, DisconnectReason, Event, NamespaceKey, PendingKey, ReplyToken,
         Server, SocketKey, To,
@@ -34,6 +34,7 @@ use super::{
 };
 use crate::{
     driver::{Context, Handler},
+    filter::Filter,
     later::Later,
     request::RequestInfo,
     slots::{Key, Slots},
@@ -43,15 +44,16 @@ use crate::{
 /// [`Io`](super::Io) works with it.
 #[derive(Debug)]
 pub struct Tables {
-    /// The most bytes that may wait for the handlers of one socket.
-    max_unhandled: usize,
+    limits: Unhandled,
+    /// Decides who may open a connection.
+    filter: Option<Filter>,
     link: WeakLink,
     /// The runtime on which a connection opened last; without one there is nothing to run.
     runtime: Option<Handle>,
     /// What is to be done when the lock is free.
     later: Later,
     pub(super) tasks: Arc<Tasks>,
-    pub(super) sessions: Slots<SessionKey, RequestInfo>,
+    pub(super) sessions: Slots<SessionKey, Connection>,
     pub(super) namespaces: Slots<NamespaceKey, Arc<NamespaceState>>,
     /// How to stop the middleware that runs for each client on its way in.
     pub(super) pending: Slots<PendingKey, Withdrawal>,
@@ -59,10 +61,28 @@ pub struct Tables {
     pub(super) acks: Slots<AckKey, AckEntry>,
 }
 
+/// How many bytes may wait for the handlers of one socket.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unhandled {
+    /// Above it the client is not read.
+    pub(super) mark: usize,
+    /// Above it the connection closes.
+    pub(super) most: usize,
+}
+
+/// What is kept of a connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    head: RequestInfo,
+    /// How many of its sockets have too much to do. It is read while there are none.
+    overfull: usize,
+}
+
 impl Tables {
-    pub(super) fn new(max_unhandled: usize) -> Self {
+    pub(super) fn new(limits: Unhandled, filter: Option<Filter>) -> Self {
         Self {
-            max_unhandled,
+            limits,
+            filter,
             link: WeakLink::default(),
             runtime: None,
             later: Later::default(),
@@ -91,17 +111,19 @@ impl Tables {
         let rooms = guest.take_reserved();
         let rooms: Vec<&str> = rooms.iter().map(|room| &**room).collect();
         let accepted = server.accept(now, pending, &rooms).ok();
-        let accepted = accepted.and_then(|key| Some((key, server.id_of(key)?)));
-        let Some((key, id)) = accepted else {
+        let accepted =
+            accepted.and_then(|key| Some((key, server.id_of(key)?, server.session_of(key)?)));
+        let Some((key, id, session)) = accepted else {
             // The client went away first.
             self.later.drop(guest);
             return;
         };
         let state = Arc::new(SocketState {
             key,
+            session,
             id,
             guest,
-            inbox: Inbox::default(),
+            inbox: Inbox::new(self.limits.mark),
             left: OnceLock::new(),
         });
         self.sockets.insert(key, Arc::clone(&state));
@@ -145,12 +167,17 @@ impl Tables {
         } = connecting;
         // Every namespace was added to both, and every connection was opened before.
         let namespace = self.namespaces.get(namespace);
-        let Some((namespace, head)) = namespace.zip(self.sessions.get(session)) else {
+        let Some((namespace, connection)) = namespace.zip(self.sessions.get(session)) else {
             debug_assert!(false, "a client connects to what is known");
             return;
         };
         let setup = namespace.setup();
-        let guest = Arc::new(Guest::new(head.clone(), auth, Arc::clone(namespace), setup));
+        let guest = Arc::new(Guest::new(
+            connection.head.clone(),
+            auth,
+            Arc::clone(namespace),
+            setup,
+        ));
         if guest.setup.middleware.is_empty() {
             self.accept(context.machine, context.now, pending, guest);
             return;
@@ -186,18 +213,37 @@ impl Tables {
         if let Ok(runtime) = Handle::try_current() {
             self.later.drop(self.runtime.replace(runtime));
         }
-        self.sessions.insert(session, head);
+        self.sessions
+            .insert(session, Connection { head, overfull: 0 });
+    }
+
+    /// One of a connection's sockets has too much to do.
+    fn read_no_more(&mut self, server: &mut Server, now: Instant, session: SessionKey) {
+        if let Some(connection) = self.sessions.get_mut(session) {
+            connection.overfull += 1;
+            _ = server.set_reading(now, session, true);
+        }
+    }
+
+    /// One of a connection's sockets has caught up.
+    pub(super) fn read_on(&mut self, server: &mut Server, now: Instant, session: SessionKey) {
+        if let Some(connection) = self.sessions.get_mut(session) {
+            connection.overfull = connection.overfull.saturating_sub(1);
+            if connection.overfull == 0 {
+                _ = server.set_reading(now, session, false);
+            }
+        }
     }
 
     /// Gives a socket's task something to do, and starts one if there is none.
-    fn post(&mut self, state: &Arc<SocketState>, job: Job) -> Result<(), Full> {
-        if state.inbox.post(job, self.max_unhandled)? == Posted::Queued {
-            return Ok(());
-        }
-        if let Some(link) = self.link.upgrade() {
+    fn post(&mut self, state: &Arc<SocketState>, job: Job) -> Result<Posted, Full> {
+        let posted = state.inbox.post(job, self.limits.most)?;
+        if posted.starts
+            && let Some(link) = self.link.upgrade()
+        {
             self.spawn(drain(Socket::new(link, Arc::clone(state))));
         }
-        Ok(())
+        Ok(posted)
     }
 
     /// Starts a task when the lock is free: on the runtime that this happens on, which lives. It
@@ -226,11 +272,15 @@ impl Tables {
         if state.guest.setup.handler(args.name()).is_none() {
             return;
         }
-        if self.post(&state, Job::Event { args, reply }).is_err() {
+        match self.post(&state, Job::Event { args, reply }) {
+            Ok(Posted { stops: false, .. }) => {}
+            Ok(Posted { stops: true, .. }) => {
+                self.read_no_more(context.machine, context.now, state.session);
+            }
             // Its handlers are too slow for what it sends. What follows would be out of order.
-            context
+            Err(Full) => context
                 .machine
-                .disconnect(context.now, To::Socket(socket), true);
+                .disconnect(context.now, To::Socket(socket), true),
         }
     }
 }
@@ -259,9 +309,18 @@ impl Handler<Server> for Tables {
                 args,
                 reply,
             } => self.on_packet(context, socket, args, reply),
+            Event::Handshake { request } => match &self.filter {
+                Some(filter) => context.decide(request, filter),
+                // Nobody is there to ask.
+                None => {
+                    _ = context
+                        .machine
+                        .admit(context.now, request, Admission::Allow);
+                }
+            },
             Event::SessionClosed { session, .. } => {
-                if let Some(head) = self.sessions.remove(session) {
-                    self.later.drop(head);
+                if let Some(connection) = self.sessions.remove(session) {
+                    self.later.drop(connection);
                 }
             }
             Event::SessionOpened { session, request } => {
