@@ -203,16 +203,24 @@ pub enum BodyRead<P: Parser> {
 }
 
 /// What a response is, for callers that add headers or compress.
+///
+/// The reference's hook for initial headers concerns `Handshake`, the one for headers `Data`,
+/// `Handshake`, `Poll` and `Upgrade` (Engine.IO reference, "Response headers of successful
+/// responses").
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum ResponseKind {
     /// A data request was processed.
     Data,
-    /// The first response of a session.
+    /// The first response of a session, be it the answer to a poll or the 101 of a WebSocket.
     Handshake,
     /// A poll was answered.
     Poll,
+    /// A browser asked what pages of other origins may do; the answer has no body.
+    Preflight,
     /// The request was refused.
     Refused,
+    /// The 101 of a WebSocket that takes a session over.
+    Upgrade,
 }
 
 /// Headers of a response beyond those that its kind implies.
@@ -242,7 +250,7 @@ impl fmt::Debug for Response {
 }
 
 impl Response {
-    /// A refusal without a body.
+    /// An answer without a body, a refusal for now.
     pub(crate) const fn empty(status: u16) -> Self {
         Self {
             status,
@@ -264,7 +272,7 @@ impl Response {
             ResponseKind::Data | ResponseKind::Handshake | ResponseKind::Poll => {
                 Some(("cache-control", "no-store"))
             }
-            ResponseKind::Refused => None,
+            ResponseKind::Preflight | ResponseKind::Refused | ResponseKind::Upgrade => None,
         };
         content_type.into_iter().chain(cache).chain(
             self.headers
@@ -304,6 +312,8 @@ pub enum Output<E, P: Parser> {
         request: RequestId,
         /// Its new name.
         transport: TransportId,
+        /// `Handshake` if it opens a session, `Upgrade` if it takes one over.
+        kind: ResponseKind,
         /// Headers to add to the 101 response.
         headers: HeaderList,
         /// The largest message to accept, in bytes.

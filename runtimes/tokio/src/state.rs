@@ -185,6 +185,7 @@ impl<M: Machine, H: Handler<M>> State<M, H> {
                 headers,
                 limit,
                 codec,
+                kind: _,
             } => {
                 let mailbox = Arc::<Mailbox>::default();
                 self.transports.insert(transport, Arc::clone(&mailbox));

@@ -277,6 +277,10 @@ impl<P: Parser> Sessions<P> {
         out.push(Output::OpenTransport {
             request,
             transport,
+            kind: match session {
+                None => ResponseKind::Handshake,
+                Some(_) => ResponseKind::Upgrade,
+            },
             headers: vec![],
             limit: self.config.max_payload,
             codec: self.codec(),
