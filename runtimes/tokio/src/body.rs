@@ -86,6 +86,9 @@ impl Drop for Body {
 /// How long the rest of a body that is too large is read.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// How much is read of a body that was refused by its head, in bytes.
+const PASSED_OVER: usize = 1 << 20;
+
 /// Why a request body was not read.
 pub(crate) enum Unread {
     /// The connection failed before its end.
@@ -129,6 +132,14 @@ where
         }
     }
     Ok(if all.is_empty() { first } else { all.freeze() })
+}
+
+/// Reads on in a body that was refused by its head.
+pub(crate) async fn pass_over<B>(body: B)
+where
+    B: http_body::Body<Data = Bytes>,
+{
+    discard(std::pin::pin!(body), PASSED_OVER).await;
 }
 
 /// Reads on for a while and keeps nothing: a client that is still writing when its connection is

@@ -163,7 +163,13 @@ where
         directive = decide(&begun, order).await;
     }
     let answer = match directive {
-        Ok(Directive::Answer(answer)) => Some(answer),
+        Ok(Directive::Answer(answer)) => {
+            // A client that waits for a word has sent nothing, and is not to be asked to.
+            if answer.refuses_size() && !waits {
+                body::pass_over(body).await;
+            }
+            Some(answer)
+        }
         Ok(Directive::Read(order)) if expects_refusal(&body, waits, order.limit) => {
             begun
                 .driver

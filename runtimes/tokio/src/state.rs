@@ -84,6 +84,13 @@ pub(crate) enum Answer<P: Parser> {
     Respond(Box<Response>),
 }
 
+impl<P: Parser> Answer<P> {
+    /// Whether it refuses a body for its announced size, which the client may be sending already.
+    pub(crate) fn refuses_size(&self) -> bool {
+        matches!(self, Self::Respond(response) if response.status == 413)
+    }
+}
+
 /// The order to become a WebSocket.
 pub(crate) struct Accept<P: Parser> {
     pub(crate) transport: TransportId,

@@ -3,7 +3,7 @@
 
 use super::{Pending, Sessions, Sink};
 use crate::{
-    edge::{Carrier, Output, Request, RequestId, SessionKey},
+    edge::{Carrier, Output, Request, RequestId, Response, SessionKey},
     engine::{
         check::{BadRequest, Refusal, Unavailable},
         codec::Parser,
@@ -13,6 +13,8 @@ use crate::{
 };
 
 impl<P: Parser> Sessions<P> {
+    /// A data request. One that announces too much is answered before anything of it is read; the
+    /// session goes on, as if it had been read.
     pub(super) fn on_post(
         &mut self,
         now: Instant,
@@ -34,6 +36,9 @@ impl<P: Parser> Sessions<P> {
         if let Some((error, answer)) = fault {
             self.close_now(session, CloseReason::TransportError(error), out);
             return self.refuse(request, Refusal::BadRequest(answer), Carrier::Polling, out);
+        }
+        if announces_more(head, self.config.max_payload) {
+            return self.respond(request, None, Response::empty(413), out);
         }
         state.data = Some(request);
         if state.paused.is_some() {
@@ -118,4 +123,17 @@ impl<P: Parser> Sessions<P> {
         self.refuse(request, refusal, Carrier::Polling, out);
         self.close_now(session, CloseReason::TransportError(error), out);
     }
+}
+
+/// Whether a request announces a body above a limit.
+///
+/// A length that is no number, and one beside a transfer coding, says nothing here: they are the
+/// business of the HTTP library (RFC 9112, 6.3). A number beyond all bounds is above any limit.
+fn announces_more(head: &Request<'_>, limit: usize) -> bool {
+    let length = head.headers.get("content-length").unwrap_or_default();
+    let value = length.iter().try_fold(0_usize, |value, byte| {
+        let digit = byte.is_ascii_digit().then(|| usize::from(byte - b'0'))?;
+        Some(value.saturating_mul(10).saturating_add(digit))
+    });
+    value.is_some_and(|value| value > limit) && head.headers.get("transfer-encoding").is_none()
 }
