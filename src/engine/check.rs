@@ -42,6 +42,9 @@ pub enum Refusal {
     /// Code 3: the request contradicts itself or its session.
     #[error("bad request: {0}")]
     BadRequest(BadRequest),
+    /// Code 4: the `Origin` header names an origin that is not served.
+    #[error("the origin is not served")]
+    ForeignOrigin,
     /// Code 4: the application does not admit the client.
     #[error("not admitted by the application")]
     Forbidden,
@@ -126,7 +129,7 @@ pub enum BadRequest {
     #[error("the session is on another transport")]
     TransportMismatch,
     /// The session cannot be upgraded now: it is being upgraded, was upgraded, tried too often, or
-    /// is closing.
+    /// is closing; or upgrades are not allowed at all.
     #[error("the session cannot be upgraded")]
     UpgradeRefused,
     /// `transport=websocket` without a WebSocket handshake, or the other way round.
@@ -142,7 +145,7 @@ impl Refusal {
             Self::UnknownSession => 1,
             Self::BadHandshakeMethod => 2,
             Self::BadRequest(_) => 3,
-            Self::Forbidden | Self::Undecided => 4,
+            Self::ForeignOrigin | Self::Forbidden | Self::Undecided => 4,
             Self::UnsupportedRevision => 5,
             Self::Unavailable(_) => return None,
         })
@@ -155,7 +158,7 @@ impl Refusal {
             Self::UnknownSession => "Session ID unknown",
             Self::BadHandshakeMethod => "Bad handshake method",
             Self::BadRequest(_) => "Bad request",
-            Self::Forbidden | Self::Undecided => "Forbidden",
+            Self::ForeignOrigin | Self::Forbidden | Self::Undecided => "Forbidden",
             Self::Unavailable(_) => "Service unavailable",
             Self::UnsupportedRevision => "Unsupported protocol version",
         }
@@ -200,7 +203,7 @@ impl Refusal {
     const fn status(self) -> u16 {
         match self {
             Self::BadRequest(BadRequest::BodyTimeout) => 408,
-            Self::Forbidden | Self::Undecided => 403,
+            Self::ForeignOrigin | Self::Forbidden | Self::Undecided => 403,
             Self::Unavailable(_) => 503,
             _ => 400,
         }
@@ -228,6 +231,9 @@ pub(crate) fn check(
     let transport = served(config, query.transport).ok_or(Refusal::UnknownTransport)?;
     if !has_valid_origin(request) {
         return Err(Refusal::BadRequest(BadRequest::InvalidOrigin));
+    }
+    if config.origins.refuse(request) {
+        return Err(Refusal::ForeignOrigin);
     }
     match query.sid.as_deref() {
         Some(sid) => {

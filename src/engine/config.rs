@@ -5,11 +5,23 @@ use core::time::Duration;
 
 use thiserror::Error;
 
+use super::{
+    cookie::{Cookie, CookieError},
+    cors::{Cors, CorsError},
+    origins::{OriginError, Origins},
+    payload,
+};
+use crate::edge::Message;
+
 /// The settings of an Engine.IO server, checked once.
 ///
 /// [`Config::default`] serves every official client that the reference server serves with its own
 /// defaults; [`Config::builder`] starts from there.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a question of its own"
+)]
 pub struct Config {
     pub(crate) path: String,
     pub(crate) ping_interval: Duration,
@@ -30,6 +42,11 @@ pub struct Config {
     pub(crate) pause_timeout: Duration,
     pub(crate) polling: bool,
     pub(crate) websocket: bool,
+    pub(crate) allow_upgrades: bool,
+    pub(crate) cors: Option<Cors>,
+    pub(crate) cookie: Option<Cookie>,
+    pub(crate) origins: Origins,
+    pub(crate) initial_message: Option<Message>,
 }
 
 impl Config {
@@ -37,6 +54,7 @@ impl Config {
     pub fn builder() -> ConfigBuilder {
         ConfigBuilder {
             config: Self::default(),
+            trailing_slash: true,
         }
     }
 
@@ -48,7 +66,7 @@ impl Config {
         self
     }
 
-    /// The path prefix that the server claims, with its trailing slash.
+    /// The path prefix that the server claims, with its trailing slash if it has to have one.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -81,6 +99,11 @@ impl Default for Config {
             pause_timeout: Duration::from_secs(120),
             polling: true,
             websocket: true,
+            allow_upgrades: true,
+            cors: None,
+            cookie: None,
+            origins: Origins::any(),
+            initial_message: None,
         }
     }
 }
@@ -89,13 +112,24 @@ impl Default for Config {
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ConfigBuilder {
+    // Its path stands as it was given.
     config: Config,
+    trailing_slash: bool,
 }
 
 impl ConfigBuilder {
-    /// The path prefix of the server's requests; a trailing slash is added. Default `/engine.io/`.
+    /// The path prefix of the server's requests. Default `/engine.io/`.
     pub fn path(mut self, path: &str) -> Self {
-        self.config.path = format!("{}/", path.trim_end_matches('/'));
+        self.config.path = String::from(path);
+        self
+    }
+
+    /// Whether a trailing slash is added to the path. Default true.
+    ///
+    /// Without it the server claims `/engine.io` and `/engine.io/`, but `/engine.iox`, too: a path
+    /// is a prefix (Engine.IO reference, "Path matching").
+    pub fn trailing_slash(mut self, added: bool) -> Self {
+        self.trailing_slash = added;
         self
     }
 
@@ -120,7 +154,8 @@ impl ConfigBuilder {
 
     /// The largest body or message accepted, in bytes; announced to clients. Default 1 000 000.
     ///
-    /// A larger body is answered with 413, a larger message closes its transport.
+    /// A larger body is answered with 413, before anything is read if its length was announced; a
+    /// larger message closes its transport.
     pub fn max_payload(mut self, bytes: usize) -> Self {
         self.config.max_payload = bytes;
         self
@@ -193,16 +228,60 @@ impl ConfigBuilder {
         self
     }
 
+    /// Whether a polling session may move to a WebSocket. Default true.
+    ///
+    /// If not, the handshake names no upgrades, and one that is tried is refused with 400 before
+    /// the 101, where the reference only says so and lets it happen. Sessions that begin on a
+    /// WebSocket are not concerned.
+    pub fn allow_upgrades(mut self, allowed: bool) -> Self {
+        self.config.allow_upgrades = allowed;
+        self
+    }
+
+    /// The headers that let pages of other origins read the answers. Default none.
+    pub fn cors(mut self, cors: Cors) -> Self {
+        self.config.cors = Some(cors);
+        self
+    }
+
+    /// The origins whose pages are served; others are refused with 403. Default every origin.
+    pub fn origins(mut self, origins: Origins) -> Self {
+        self.config.origins = origins;
+        self
+    }
+
+    /// A cookie with the session id, for load balancers. Default none.
+    pub fn cookie(mut self, cookie: Cookie) -> Self {
+        self.config.cookie = Some(cookie);
+        self
+    }
+
+    /// A message that every session gets together with its handshake, before any other: in the same
+    /// polling body or batch (Engine.IO reference, "Handshake sequence"). Default none.
+    ///
+    /// It is a message of Engine.IO: under Socket.IO its text has to be a packet of that protocol.
+    pub fn initial_message(mut self, message: Message) -> Self {
+        self.config.initial_message = Some(message);
+        self
+    }
+
     /// Checks the settings.
     ///
     /// # Errors
     ///
     /// Says which setting cannot work.
     pub fn build(self) -> Result<Config, ConfigError> {
-        let config = self.config;
+        let mut config = self.config;
+        let base = config.path.trim_end_matches('/');
+        config.path = match base {
+            "" => String::from("/"),
+            _ if self.trailing_slash => format!("{base}/"),
+            _ => String::from(base),
+        };
         if !config.path.starts_with('/') {
             return Err(ConfigError::Path);
         }
+        config.check_door()?;
         for (name, span) in [
             ("ping_interval", config.ping_interval),
             ("ping_timeout", config.ping_timeout),
@@ -233,13 +312,47 @@ impl ConfigBuilder {
     }
 }
 
+impl Config {
+    /// Checks what concerns headers and the first message.
+    fn check_door(&self) -> Result<(), ConfigError> {
+        self.origins.check().map_err(ConfigError::Origins)?;
+        if let Some(cors) = &self.cors {
+            cors.check().map_err(ConfigError::Cors)?;
+        }
+        if let Some(cookie) = &self.cookie {
+            cookie.check().map_err(ConfigError::Cookie)?;
+        }
+        match &self.initial_message {
+            Some(Message::Text(text))
+                if self.polling
+                    && memchr::memchr(payload::SEPARATOR, text.as_bytes()).is_some() =>
+            {
+                Err(ConfigError::InitialMessage)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// A setting that cannot work.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum ConfigError {
+    /// The cookie would not be read as what it is.
+    #[error("{0}")]
+    Cookie(CookieError),
+    /// The headers for other origins cannot work.
+    #[error("cors: {0}")]
+    Cors(CorsError),
+    /// The initial message holds the record separator, U+001E, which long-polling cannot carry.
+    #[error("long-polling cannot carry the U+001E of the initial message")]
+    InitialMessage,
     /// Neither carrier is served.
     #[error("neither polling nor websocket is served")]
     NoTransport,
+    /// An origin that is to be served would never match.
+    #[error("origins: {0}")]
+    Origins(OriginError),
     /// The path does not start with a slash.
     #[error("the path must start with a slash")]
     Path,
@@ -259,15 +372,63 @@ pub enum ConfigError {
 
 #[cfg(test)]
 mod tests {
+    use alloc::borrow::ToOwned;
+
     use super::*;
 
     #[test]
-    fn the_path_ends_with_one_slash() {
-        for path in ["/chat", "/chat/", "/chat//"] {
-            assert_eq!(
-                Config::builder().path(path).build().unwrap().path(),
-                "/chat/"
-            );
+    fn the_path_ends_with_one_slash_or_with_none() {
+        let path = |path, slash| {
+            let config = Config::builder().trailing_slash(slash).path(path).build();
+            config.unwrap().path().to_owned()
+        };
+        for (given, with, without) in [
+            ("/chat", "/chat/", "/chat"),
+            ("/chat/", "/chat/", "/chat"),
+            ("/chat//", "/chat/", "/chat"),
+            ("/a/b", "/a/b/", "/a/b"),
+            // Every target is under it, whether the slash is added or not.
+            ("/", "/", "/"),
+            ("", "/", "/"),
+        ] {
+            assert_eq!(path(given, true), with, "{given}");
+            assert_eq!(path(given, false), without, "{given}");
+        }
+        assert_eq!(Config::builder().build(), Ok(Config::default()));
+        let default = Config::builder().trailing_slash(false).build().unwrap();
+        assert_eq!(default.path(), "/engine.io");
+    }
+
+    #[test]
+    fn what_the_parts_cannot_be_is_an_error_of_the_whole() {
+        let path = OriginError::Path { index: 0 };
+        for (builder, error) in [
+            (
+                Config::builder().origins(Origins::list(["https://a/"])),
+                ConfigError::Origins(path),
+            ),
+            (
+                Config::builder().cors(Cors::constant("https://a/")),
+                ConfigError::Cors(CorsError::Origin(path)),
+            ),
+            (
+                Config::builder().cookie(Cookie::new("a b")),
+                ConfigError::Cookie(CookieError::Name),
+            ),
+            (
+                Config::builder().initial_message(Message::Text("a\u{1e}b".into())),
+                ConfigError::InitialMessage,
+            ),
+        ] {
+            assert_eq!(builder.build(), Err(error));
+        }
+        for builder in [
+            Config::builder()
+                .transports(false, true)
+                .initial_message(Message::Text("a\u{1e}b".into())),
+            Config::builder().initial_message(Message::Binary("\u{1e}".into())),
+        ] {
+            assert!(builder.build().is_ok());
         }
     }
 

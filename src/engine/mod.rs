@@ -6,7 +6,10 @@ mod base64;
 pub(crate) mod check;
 mod codec;
 mod config;
+mod cookie;
+mod cors;
 mod heartbeat;
+mod origins;
 pub(crate) mod outbox;
 pub mod packet;
 pub mod payload;
@@ -20,6 +23,9 @@ pub use self::{
     check::{BadRequest, Refusal, Unavailable},
     codec::{Codec, Inbound, Parser, Raw},
     config::{Config, ConfigBuilder, ConfigError},
+    cookie::{Cookie, CookieError, Priority, SameSite},
+    cors::{Cors, CorsError},
+    origins::{OriginError, Origins},
     reason::{CloseReason, TransportError},
     server::{Event, Server},
     sessions::SendError,

@@ -8,6 +8,7 @@ use crate::{
     engine::{
         check::{Refusal, Unavailable},
         codec::Parser,
+        payload,
     },
     time::Instant,
 };
@@ -44,7 +45,7 @@ impl<P: Parser> Sessions<P> {
         admission: &Admission,
         out: &mut impl Sink<P>,
     ) -> Result<(), Stale> {
-        let Some(&Pending::Deciding { carrier, .. }) = self.requests.get(request) else {
+        let Some(Pending::Deciding { carrier, .. }) = self.stage(request) else {
             return Err(Stale);
         };
         match admission {
@@ -70,7 +71,7 @@ impl<P: Parser> Sessions<P> {
         request: RequestId,
         out: &mut impl Sink<P>,
     ) {
-        if let Some(&Pending::Deciding { carrier, by }) = self.requests.get(request)
+        if let Some(Pending::Deciding { carrier, by }) = self.stage(request)
             && by <= now
         {
             self.refuse(request, Refusal::Undecided, carrier, out);
@@ -82,7 +83,7 @@ impl<P: Parser> Sessions<P> {
         let refusal = Refusal::Unavailable(Unavailable::ShuttingDown);
         let waiting: vec::Vec<_> = self.requests.keys().collect();
         for request in waiting {
-            if let Some(&Pending::Deciding { carrier, .. }) = self.requests.get(request) {
+            if let Some(Pending::Deciding { carrier, .. }) = self.stage(request) {
                 self.refuse(request, refusal, carrier, out);
             }
         }
@@ -115,13 +116,18 @@ impl<P: Parser> Sessions<P> {
 
     fn open_polling(&mut self, now: Instant, request: RequestId, out: &mut impl Sink<P>) {
         let (session, open) = self.open(now, Link::Polling { poll: None }, out.taken());
+        let cookie = self.config.cookie.as_ref().zip(self.id(session));
+        let cookie = cookie.map(|(cookie, id)| ("set-cookie", cookie.header(id.as_str())));
         let response = Response {
             status: 200,
             kind: ResponseKind::Handshake,
             compress: true,
             content_type: Some("text/plain; charset=UTF-8"),
-            headers: vec![],
-            body: open.frame.payload,
+            headers: cookie.into_iter().collect(),
+            body: match &self.initial {
+                Some(initial) => payload::join(&[open, initial.clone()]),
+                None => open.payload,
+            },
         };
         self.respond(request, Some(session), response, out);
         out.notice(Notice::Opened { session, request });

@@ -81,7 +81,7 @@ impl<P: Parser> Sessions<P> {
             session,
             received: held,
             ..
-        }) = self.requests.get_mut(request)
+        }) = self.requests.get_mut(request).map(|asked| &mut asked.stage)
         else {
             return;
         };

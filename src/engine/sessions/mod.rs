@@ -32,12 +32,13 @@ use super::{
     config::Config,
     heartbeat::Heartbeat,
     outbox::Outgoing,
+    packet::Packet,
     reason::CloseReason,
     upgrade::Upgrade,
 };
 use crate::{
     deadlines::Fifo,
-    edge::{Carrier, Output, RequestId, SessionKey, TransportId},
+    edge::{Carrier, Frame, HeaderList, Output, RequestId, SessionKey, TransportId},
     key::{Mark, Table},
     random::{LookUp, Random, SessionId},
     time::Instant,
@@ -88,6 +89,8 @@ pub(crate) struct Sessions<P> {
     parser: P,
     // The handshake after its `sid` and `upgrades`: the same for all sessions.
     handshake_tail: String,
+    // Goes along with the handshake.
+    initial: Option<Frame>,
     // The time of the input that is at work.
     now: Instant,
     accepting: bool,
@@ -97,7 +100,7 @@ pub(crate) struct Sessions<P> {
     sessions: Table<SessionKey, Session>,
     // Indexed like `sessions`. Invariant: a session's lane names it as owner and is not closed.
     lanes: Vec<Lane>,
-    requests: Table<RequestId, Pending>,
+    requests: Table<RequestId, Asked>,
     // Invariant: how many requests are `Deciding`.
     deciding: usize,
     // Invariant: the sum of what requests that are `Body` have received.
@@ -136,6 +139,14 @@ struct Session {
     data: Option<RequestId>,
     /// When the application's pause is over at the latest.
     paused: Option<Instant>,
+}
+
+/// A request.
+#[derive(Debug)]
+struct Asked {
+    stage: Pending,
+    /// What its answer has to carry, decided by its head; empty without `Config::cors`.
+    headers: HeaderList,
 }
 
 /// Where a request stands.
@@ -190,6 +201,15 @@ impl<P: Parser> Sessions<P> {
                 config.ping_timeout.as_millis(),
                 config.max_payload
             ),
+            initial: config.initial_message.clone().map(|message| {
+                let (kind, payload) = Packet::Message(message).encode();
+                Frame {
+                    kind,
+                    payload,
+                    compress: true,
+                    shared: None,
+                }
+            }),
             now: Instant::ORIGIN,
             accepting: true,
             drain: None,
@@ -283,14 +303,16 @@ impl<P: Parser> Sessions<P> {
     }
 
     /// Opens a session (Engine.IO protocol v4, "Handshake"). The caller sends the open packet,
-    /// which is returned, before anything else.
-    fn open(&mut self, now: Instant, link: Link, taken: Mark) -> (SessionKey, Outgoing) {
+    /// which is returned, and the initial message before anything else.
+    fn open(&mut self, now: Instant, link: Link, taken: Mark) -> (SessionKey, Frame) {
         let mut id = SessionId(self.random.id());
         while self.ids.contains_key(&id) {
             id = SessionId(self.random.id());
         }
         let upgrades = match link {
-            Link::Polling { .. } if self.config.websocket => r#"["websocket"]"#,
+            Link::Polling { .. } if self.config.websocket && self.config.allow_upgrades => {
+                r#"["websocket"]"#
+            }
             _ => "[]",
         };
         let open = format!(
@@ -312,7 +334,7 @@ impl<P: Parser> Sessions<P> {
         self.rest_heartbeat(now, session);
         self.ids.insert(id, session);
         self.place_lane(session, link);
-        (session, Outgoing::text(open.into()))
+        (session, Outgoing::text(open.into()).frame)
     }
 
     fn place_lane(&mut self, session: SessionKey, link: Link) {

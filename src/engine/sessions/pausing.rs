@@ -46,7 +46,7 @@ impl<P: Parser> Sessions<P> {
             }
         }
         if let Some(request) = state.data
-            && let Some(Pending::Parked { .. }) = self.requests.get(request)
+            && let Some(Pending::Parked { .. }) = self.stage(request)
         {
             self.read_body(now, request, session, out);
         }

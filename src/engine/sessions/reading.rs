@@ -54,7 +54,7 @@ impl<P: Parser> Sessions<P> {
         body: BodyRead<P>,
         out: &mut impl Sink<P>,
     ) -> Option<Delivery<P>> {
-        let &Pending::Body { session, .. } = self.requests.get(request)? else {
+        let Pending::Body { session, .. } = self.stage(request)? else {
             return None;
         };
         self.sessions.get_mut(session)?.data = None;

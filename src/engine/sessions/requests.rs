@@ -1,8 +1,9 @@
 //! HTTP requests: handshakes, polls, and data requests.
 
 use alloc::vec;
+use core::mem;
 
-use super::{Attached, Link, Notice, Pending, Sessions, Sink};
+use super::{Asked, Attached, Link, Notice, Pending, Sessions, Sink};
 use crate::{
     edge::{Carrier, End, Lost, Output, Request, RequestId, Response, ResponseKind, SessionKey},
     engine::{
@@ -24,7 +25,17 @@ impl<P: Parser> Sessions<P> {
         head: &Request<'_>,
         out: &mut impl Sink<P>,
     ) -> RequestId {
-        let request = self.requests.insert(out.taken(), Pending::Fresh);
+        let (preflight, headers) = match &self.config.cors {
+            Some(cors) if head.method == "OPTIONS" => (Some(cors.preflight(head)), vec![]),
+            Some(cors) => (None, cors.headers(head, false)),
+            None => (None, vec![]),
+        };
+        let stage = Pending::Fresh;
+        let request = self.requests.insert(out.taken(), Asked { stage, headers });
+        if let Some(response) = preflight {
+            self.respond(request, None, response, out);
+            return request;
+        }
         let (ids, sessions, lanes) = (&self.ids, &self.sessions, &self.lanes);
         let wish = check(&self.config, head, |sid| {
             let session = *ids.get(&SessionId::from_wire(sid)?)?;
@@ -116,12 +127,12 @@ impl<P: Parser> Sessions<P> {
         session: SessionKey,
         out: &mut impl Sink<P>,
     ) {
-        let max = self.config.max_upgrades;
+        let (max, allowed) = (self.config.max_upgrades, self.config.allow_upgrades);
         let is_closing = self.lane(session).is_none_or(|lane| lane.closing.is_some());
         let Some(state) = self.sessions.get_mut(session) else {
             return;
         };
-        if is_closing || state.upgrade != Upgrade::Idle || state.upgrades >= max {
+        if !allowed || is_closing || state.upgrade != Upgrade::Idle || state.upgrades >= max {
             let refusal = Refusal::BadRequest(BadRequest::UpgradeRefused);
             return self.refuse(request, refusal, Carrier::WebSocket, out);
         }
@@ -147,7 +158,7 @@ impl<P: Parser> Sessions<P> {
         end: End,
         out: &mut impl Sink<P>,
     ) {
-        let Some(pending) = self.requests.get(request).copied() else {
+        let Some(pending) = self.stage(request) else {
             return;
         };
         if let Pending::Upgrading { transport } = pending {
@@ -199,14 +210,19 @@ impl<P: Parser> Sessions<P> {
     /// A request ended, or its transport: its name rests.
     pub(super) fn forget_request(&mut self, request: RequestId) {
         if let Some(last) = self.requests.remove(request) {
-            self.uncount(last);
+            self.uncount(last.stage);
         }
+    }
+
+    /// Where a request stands.
+    pub(super) fn stage(&self, request: RequestId) -> Option<Pending> {
+        self.requests.get(request).map(|asked| asked.stage)
     }
 
     /// Moves a request on. All changes of what is counted go through here.
     pub(super) fn set_stage(&mut self, request: RequestId, next: Pending) {
-        if let Some(pending) = self.requests.get_mut(request) {
-            let last = core::mem::replace(pending, next);
+        if let Some(asked) = self.requests.get_mut(request) {
+            let last = mem::replace(&mut asked.stage, next);
             self.deciding += usize::from(matches!(next, Pending::Deciding { .. }));
             self.uncount(last);
         }
@@ -231,7 +247,7 @@ impl<P: Parser> Sessions<P> {
         request: RequestId,
         out: &mut impl Sink<P>,
     ) {
-        match self.requests.get(request).copied() {
+        match self.stage(request) {
             Some(Pending::Body { session, by, .. }) if by <= now => {
                 self.on_body_overdue(request, session, out);
             }
@@ -262,6 +278,8 @@ impl<P: Parser> Sessions<P> {
         };
         let transport = self.transports.insert(out.taken(), accepted);
         self.set_stage(request, Pending::Upgrading { transport });
+        let headers = self.requests.get_mut(request);
+        let headers = headers.map(|asked| mem::take(&mut asked.headers));
         match session {
             None => {
                 self.opening += 1;
@@ -281,7 +299,7 @@ impl<P: Parser> Sessions<P> {
                 None => ResponseKind::Handshake,
                 Some(_) => ResponseKind::Upgrade,
             },
-            headers: vec![],
+            headers: headers.unwrap_or_default(),
             limit: self.config.max_payload,
             codec: self.codec(),
         });

@@ -1,6 +1,7 @@
 //! Packets on their way out.
 
 use alloc::{boxed::Box, vec, vec::Vec};
+use core::mem;
 
 use thiserror::Error;
 
@@ -149,16 +150,23 @@ impl<P: Parser> Sessions<P> {
         self.respond(request, carries, response, out);
     }
 
-    /// Answers a request; `carries` names the session whose packets the answer holds.
+    /// Answers a request, with the headers that its head has asked for; `carries` names the session
+    /// whose packets the answer holds.
     pub(super) fn respond(
         &mut self,
         request: RequestId,
         carries: Option<SessionKey>,
-        response: Response,
+        mut response: Response,
         out: &mut impl Sink<P>,
     ) {
         let by = self.deadlines.requests.arm(self.now, request);
         self.set_stage(request, Pending::Answered { carries, by });
+        if let Some(asked) = self.requests.get_mut(request)
+            && !asked.headers.is_empty()
+        {
+            let own = mem::replace(&mut response.headers, mem::take(&mut asked.headers));
+            response.headers.extend(own);
+        }
         let response = Box::new(response);
         out.push(Output::Respond { request, response });
     }

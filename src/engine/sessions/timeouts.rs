@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::{Attached, Pending, Sessions, Sink, lane::Closing};
+use super::{Asked, Attached, Pending, Sessions, Sink, lane::Closing};
 use crate::{
     deadlines::earliest,
     edge::{RequestId, SessionKey},
@@ -222,11 +222,11 @@ impl<P: Parser> Sessions<P> {
 }
 
 /// Whether this is the instant that counts for a request.
-fn is_armed(requests: &Table<RequestId, Pending>, at: Instant, request: RequestId) -> bool {
-    match requests.get(request) {
+fn is_armed(requests: &Table<RequestId, Asked>, at: Instant, request: RequestId) -> bool {
+    match requests.get(request).map(|asked| asked.stage) {
         Some(
             Pending::Answered { by, .. } | Pending::Body { by, .. } | Pending::Deciding { by, .. },
-        ) => *by == at,
+        ) => by == at,
         _ => false,
     }
 }

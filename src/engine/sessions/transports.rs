@@ -2,7 +2,7 @@
 
 use super::{Attached, Link, Notice, Sessions, Sink};
 use crate::{
-    edge::{Lost, Output, RequestId, SessionKey, TransportId},
+    edge::{Batch, Lost, Output, RequestId, SessionKey, TransportId},
     engine::{
         check::BadRequest,
         codec::Parser,
@@ -55,7 +55,10 @@ impl<P: Parser> Sessions<P> {
         if let Some(attached) = self.transports.get_mut(transport) {
             *attached = Attached::Main { session };
         }
-        let batch = open.into_batch();
+        let batch = Batch {
+            first: open,
+            rest: self.initial.iter().cloned().collect(),
+        };
         out.push(Output::Transmit { transport, batch });
         out.notice(Notice::Opened { session, request });
         self.forget_request(request);
