@@ -118,6 +118,51 @@ async fn a_body_above_the_limit_is_refused_and_the_session_lives_on() {
     assert_eq!(http.get(&target).await.body, fits);
 }
 
+/// It is refused by its announced length. To close the connection while the client is writing would
+/// take the answer from it.
+#[tokio::test]
+async fn a_client_that_is_still_writing_a_body_above_the_limit_sees_the_refusal() {
+    let echo = Echo::start(config()).await;
+    let mut http = Http::connect(echo.address).await;
+    let target = open_polling(&mut http).await;
+
+    let mut raw = TcpStream::connect(echo.address).await.unwrap();
+    let head =
+        format!("POST {target} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 900000\r\n\r\n");
+    raw.write_all(head.as_bytes()).await.unwrap();
+    for _ in 0..9 {
+        let piece = vec![b'4'; 100_000];
+        soon("writing", raw.write_all(&piece)).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+
+    let mut answer = [0; 12];
+    let read = tokio::io::AsyncReadExt::read_exact(&mut raw, &mut answer);
+    soon("413", read).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 413");
+    assert_eq!(http.post(&target, "4hi").await.status, 200);
+}
+
+/// Nor is it asked for the body, if it waits to be.
+#[tokio::test]
+async fn a_client_that_expects_a_word_is_refused_at_once() {
+    let echo = Echo::start(config()).await;
+    let mut http = Http::connect(echo.address).await;
+    let target = open_polling(&mut http).await;
+
+    let mut raw = TcpStream::connect(echo.address).await.unwrap();
+    let head = format!(
+        "POST {target} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 900000\r\n\
+         expect: 100-continue\r\n\r\n"
+    );
+    raw.write_all(head.as_bytes()).await.unwrap();
+
+    let mut answer = [0; 12];
+    let read = tokio::io::AsyncReadExt::read_exact(&mut raw, &mut answer);
+    soon("413", read).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 413");
+}
+
 #[tokio::test]
 async fn a_body_without_a_length_is_refused_as_soon_as_it_passes_the_limit() {
     let echo = Echo::start(config()).await;
