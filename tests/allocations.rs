@@ -3,7 +3,12 @@
 //! Growing a buffer counts as one allocation, and as if the old and the new one were held at once.
 //! Each thread counts by itself, so these tests may run at the same time.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail loudly"
+)]
 
 #[path = "../benches/support/hostile.rs"]
 mod hostile;
@@ -18,9 +23,10 @@ use bytestring::ByteString;
 use serde::{Deserialize as _, de::IgnoredAny};
 use serde_json::Value;
 use socketio_proto::{
-    edge::Message,
-    engine::{Parser as _, packet, payload},
+    edge::{Carrier, Headers, Machine as _, Message, Output, Request},
+    engine::{Config, Cors, Parser as _, Server, packet, payload},
     socket::{Args, Assembler, Binary, Control, Fragment, Json, Limits, Packet, Received},
+    time::Instant,
 };
 
 use self::{hostile::Input, world::World};
@@ -231,6 +237,53 @@ fn a_body_is_written_into_one_buffer_of_its_size() {
     let (info, body) = counted(|| payload::encode(packets).unwrap());
     assert_eq!(body, inputs::body());
     assert!(info.count_total <= inputs::PACKETS as u64 + 2, "{info:?}");
+}
+
+struct FromOrigin;
+
+impl Headers for FromOrigin {
+    fn get(&self, name: &str) -> Option<&[u8]> {
+        (name == "origin").then_some(b"https://example.com")
+    }
+}
+
+/// How many allocations the heads of a data request and of a poll take, in a server that has room.
+fn heads(config: Config) -> (u64, u64) {
+    let now = Instant::ORIGIN;
+    let mut server = Server::new(config, [0; 32]);
+    let mut ask = |method, target: &str| {
+        let request = Request {
+            carrier: Carrier::Polling,
+            method,
+            target,
+            headers: &FromOrigin,
+            peer: None,
+        };
+        let (info, _) = counted(|| server.handle_request(now, &request));
+        let outputs: Vec<_> = std::iter::from_fn(|| server.poll_output()).collect();
+        (info.count_total, outputs)
+    };
+    let target = "/engine.io/?EIO=4&transport=polling";
+    // Tables and queues grow first.
+    let answers: Vec<_> = (0..20).flat_map(|_| ask("GET", target).1).collect();
+    let body = answers.iter().rev().find_map(|output| match output {
+        Output::Respond { response, .. } => Some(response.body.clone()),
+        _ => None,
+    });
+    let body = body.unwrap();
+    let sid = str::from_utf8(&body[9..29]).unwrap();
+    let target = format!("{target}&sid={sid}");
+    (ask("POST", &target).0, ask("GET", &target).0)
+}
+
+#[test]
+fn the_head_of_a_request_takes_no_allocation_without_cors() {
+    assert_eq!(heads(Config::default()), (0, 0));
+    // The list, and the origin.
+    let mirror = Config::builder().cors(Cors::mirror()).build().unwrap();
+    assert_eq!(heads(mirror), (2, 2));
+    let any = Config::builder().cors(Cors::any()).build().unwrap();
+    assert_eq!(heads(any), (1, 1));
 }
 
 const SIZE: usize = 1_000_000;
