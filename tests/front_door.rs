@@ -869,10 +869,12 @@ fn the_status_of_every_answer() {
 fn a_body_that_is_announced_too_large_is_answered_before_it_is_read() {
     let config = Config::builder().max_payload(1_000).build().unwrap();
     let beyond = usize::MAX.to_string() + "0";
+    let wraps = (u128::from(u64::MAX) + 1).to_string();
     for (length, refused) in [
         ("1001", true),
         ("0001001", true),
         (&*beyond, true),
+        (&*wraps, true),
         ("1000", false),
         ("0", false),
         ("", false),
