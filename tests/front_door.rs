@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use door::{Door, Fate, Head, POLLING, WEBSOCKET, lines, list, on_websocket, sid_of};
 use socketio_proto::{
-    edge::{BodyRead, Carrier, End, Machine as _, Message, ResponseKind},
+    edge::{Admission, BodyRead, Carrier, End, Machine as _, Message, Output, ResponseKind},
     engine::{
         BadRequest, CloseReason, Config, Cookie, Cors, Event, Origins, Refusal, SameSite, Server,
         TransportError,
@@ -565,6 +565,42 @@ fn every_answer(config: &Config) -> Vec<(&'static str, u16, Vec<String>)> {
     let mut it = door();
     it.server.shutdown(it.now, Duration::ZERO);
     add("unavailable", it.ask(&own(Head::get(POLLING))).response());
+
+    // The answers of deadlines and limits.
+    let mut it = door();
+    let target = it.open_polling();
+    let slow = it.ask(&own(Head::post(&*target)));
+    // A ping that leaves late has its pong awaited longer than the body.
+    it.sleep(40_000);
+    it.sleep(5_000);
+    add("slow body", it.answer(&slow));
+    let target = it.open_polling();
+    let large = it.ask(&own(Head::post(&*target)));
+    it.server.handle_body_progress(it.now, large.id, 1 << 30);
+    it.settle();
+    add("bodies", it.answer(&large));
+    for (what, carrier) in [
+        ("denied", Carrier::Polling),
+        ("denied to a WebSocket", Carrier::WebSocket),
+        ("undecided", Carrier::Polling),
+    ] {
+        let mut it = Door::new(config.clone().with_admission());
+        let head = match carrier {
+            Carrier::Polling => Head::get(POLLING),
+            Carrier::WebSocket => Head::websocket(WEBSOCKET),
+        };
+        let asked = it.ask(&own(head));
+        assert!(matches!(asked.fate, Fate::Waits), "{what}");
+        let message = "not you".into();
+        if what == "undecided" {
+            it.sleep(10_000);
+        } else {
+            let deny = Admission::Deny { message };
+            it.server.admit(it.now, asked.id, deny).unwrap();
+            it.settle();
+        }
+        add(what, it.answer(&asked));
+    }
     answers
 }
 
@@ -581,7 +617,7 @@ fn the_headers_of_cors_go_with_every_answer() {
     ];
     let plain = every_answer(&Config::default());
     let marked = every_answer(&with_cors(cors));
-    assert_eq!(plain.len(), 17);
+    assert_eq!(plain.len(), 22);
     for ((what, status, before), (_, same, after)) in plain.into_iter().zip(marked) {
         assert_eq!(status, same, "{what}");
         let own: Vec<_> = after.iter().filter(|line| !before.contains(line)).collect();
@@ -847,6 +883,11 @@ fn the_status_of_every_answer() {
             ("data of a closed session", 400),
             ("content type", 400),
             ("unavailable", 503),
+            ("slow body", 408),
+            ("bodies", 503),
+            ("denied", 403),
+            ("denied to a WebSocket", 400),
+            ("undecided", 403),
         ]
     );
     let empty = [
@@ -855,6 +896,8 @@ fn the_status_of_every_answer() {
         "overlap",
         "content type",
         "unavailable",
+        "slow body",
+        "bodies",
     ];
     for (what, _, headers) in &answers {
         assert_eq!(
@@ -997,6 +1040,64 @@ fn an_upgrade_brings_no_second_initial_message() {
     door.text(&asked, "2probe");
     door.text(&asked, "5");
     assert_eq!(door.texts(&asked), [["3probe"]]);
+}
+
+/// What a handshake's answer has to carry is kept while the application decides.
+#[test]
+fn a_handshake_that_was_let_in_later_carries_all_that_it_should() {
+    let builder = Config::builder()
+        .ask_admission(true)
+        .cors(Cors::mirror())
+        .cookie(Cookie::default())
+        .initial_message(Message::Text("hi".into()));
+    let mut door = Door::new(builder.build().unwrap());
+    let allow = "access-control-allow-origin: https://a.example".to_owned();
+    let asked = door.ask(&Head::get(POLLING).with("origin", A));
+    door.ask(&Head::get(POLLING).with("origin", B));
+    door.server
+        .admit(door.now, asked.id, Admission::Allow)
+        .unwrap();
+    door.settle();
+    let response = door.answer(&asked);
+    let headers = lines(response.headers());
+    assert!(headers.contains(&allow), "{headers:?}");
+    assert!(
+        headers
+            .iter()
+            .any(|line| line.starts_with("set-cookie: io="))
+    );
+    assert!(response.body.ends_with(b"}\x1e4hi"));
+
+    let asked = door.ask(&Head::websocket(WEBSOCKET).with("origin", A));
+    door.server
+        .admit(door.now, asked.id, Admission::Allow)
+        .unwrap();
+    match door.server.poll_output() {
+        Some(Output::OpenTransport { headers, kind, .. }) => {
+            assert_eq!(list(&headers), [&*allow, "vary: Origin"]);
+            assert_eq!(kind, ResponseKind::Handshake);
+        }
+        output => unreachable!("{output:?}"),
+    }
+}
+
+/// Foreign origins and preflights do not come before the application.
+#[test]
+fn the_application_is_asked_only_about_what_passed_the_door() {
+    let origins = Origins::list([A]);
+    let builder = Config::builder().ask_admission(true).cors(Cors::any());
+    let mut door = Door::new(builder.origins(origins).build().unwrap());
+    for head in [
+        Head::http("OPTIONS", POLLING),
+        Head::get(POLLING).with("origin", B),
+        Head::websocket(WEBSOCKET).with("origin", B),
+        Head::post(POLLING),
+        Head::get("/engine.io/?EIO=3&transport=polling"),
+    ] {
+        assert!(matches!(door.ask(&head).fate, Fate::Answered(_)));
+    }
+    let asked = |event: &Event| matches!(event, Event::Handshake { .. });
+    assert!(!door.events.iter().any(asked));
 }
 
 /// Quirk Q-13: the reference leaves a session that nobody will ever use.
