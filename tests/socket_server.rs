@@ -844,7 +844,9 @@ fn shutdown_ends_every_socket_and_refuses_new_sessions() {
         ]
     );
     app.driver.get("EIO=4&transport=polling");
-    assert_eq!(app.driver.run(), ["answer r1: 503 "]);
+    let refused = app.driver.run();
+    assert_eq!(refused[0], "answer r1: 503 ");
+    assert!(refused[1].contains("ShuttingDown"), "{refused:?}");
 }
 
 #[test]
