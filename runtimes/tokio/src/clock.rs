@@ -7,13 +7,19 @@ use thiserror::Error;
 
 /// A clock whose origin is the moment it was made.
 ///
-/// It counts the time that the host is suspended on Linux and Android (`CLOCK_BOOTTIME`) and on
-/// Windows. Elsewhere it is [`std::time::Instant`], which stands still during a suspension on
-/// macOS: a machine then notices a little later that its peers are gone.
+/// It counts the time that the host is suspended on Linux and Android (`CLOCK_BOOTTIME`), on macOS
+/// and iOS (`CLOCK_MONOTONIC`, which goes on there while the system sleeps), and on Windows.
+/// Elsewhere it is [`std::time::Instant`], which may stand still during a suspension, as on
+/// FreeBSD: a machine then notices later that its peers are gone.
+///
+/// What comes due during a suspension happens with the first input after it, or else within five
+/// seconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     origin: Ticks,
     unix: UnixTime,
+    #[cfg(test)]
+    skipped: Option<&'static tests::Skipped>,
 }
 
 impl Clock {
@@ -25,12 +31,16 @@ impl Clock {
             origin: Ticks::now(),
             // A clock before 1970 is no clock: peers would not agree with it anyway.
             unix: UnixTime::since_epoch(since_epoch.unwrap_or_default()),
+            #[cfg(test)]
+            skipped: None,
         }
     }
 
     /// The time since the clock was started.
     pub fn now(&self) -> Instant {
         let span = Ticks::now().since(self.origin);
+        #[cfg(test)]
+        let span = span + self.skipped.map_or(Duration::ZERO, tests::Skipped::get);
         Instant::from_micros(u64::try_from(span.as_micros()).unwrap_or(u64::MAX))
     }
 
@@ -40,14 +50,22 @@ impl Clock {
     }
 }
 
+/// The system's clock that counts suspended time.
 #[cfg(any(target_os = "android", target_os = "linux"))]
+const CLOCK: rustix::time::ClockId = rustix::time::ClockId::Boottime;
+
+/// The system's clock that counts suspended time: there `Instant` does not.
+#[cfg(target_vendor = "apple")]
+const CLOCK: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
+
+#[cfg(any(target_os = "android", target_os = "linux", target_vendor = "apple"))]
 #[derive(Clone, Copy, Debug)]
 struct Ticks(Duration);
 
-#[cfg(any(target_os = "android", target_os = "linux"))]
+#[cfg(any(target_os = "android", target_os = "linux", target_vendor = "apple"))]
 impl Ticks {
     fn now() -> Self {
-        let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        let time = rustix::time::clock_gettime(CLOCK);
         let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
         let nanos = u32::try_from(time.tv_nsec).unwrap_or_default();
         Self(Duration::new(seconds, nanos))
@@ -58,11 +76,11 @@ impl Ticks {
     }
 }
 
-#[cfg(not(any(target_os = "android", target_os = "linux")))]
+#[cfg(not(any(target_os = "android", target_os = "linux", target_vendor = "apple")))]
 #[derive(Clone, Copy, Debug)]
 struct Ticks(std::time::Instant);
 
-#[cfg(not(any(target_os = "android", target_os = "linux")))]
+#[cfg(not(any(target_os = "android", target_os = "linux", target_vendor = "apple")))]
 impl Ticks {
     fn now() -> Self {
         Self(std::time::Instant::now())
@@ -91,8 +109,33 @@ pub fn seed() -> Result<[u8; 32], EntropyError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use super::*;
+
+    /// Suspended time: it passes for one clock, but not for tokio.
+    #[derive(Debug, Default)]
+    pub(crate) struct Skipped(AtomicU64);
+
+    impl Skipped {
+        pub(crate) fn add(&self, span: Duration) {
+            let micros = u64::try_from(span.as_micros()).unwrap();
+            self.0.fetch_add(micros, Ordering::Relaxed);
+        }
+
+        pub(super) fn get(&self) -> Duration {
+            Duration::from_micros(self.0.load(Ordering::Relaxed))
+        }
+    }
+
+    /// A clock whose host can be suspended.
+    pub(crate) fn suspendable() -> (Clock, &'static Skipped) {
+        let skipped: &Skipped = Box::leak(Box::default());
+        let mut clock = Clock::start();
+        clock.skipped = Some(skipped);
+        (clock, skipped)
+    }
 
     #[test]
     fn time_begins_at_the_origin_and_goes_on() {
