@@ -1,5 +1,7 @@
 //! The first server of the README.
 
+use std::time::Duration;
+
 use socketio_tokio::{Ack, Error, Io, Socket, serve};
 use tokio::net::TcpListener;
 
@@ -18,6 +20,11 @@ async fn main() -> Result<(), Error> {
         });
 
     let listener = TcpListener::bind("127.0.0.1:3000").await?;
-    serve(listener, io.service()).await;
+    serve(listener, io.service())
+        // A crowd waits for its turn instead of taking all of the process's files, …
+        .max_connections(800)
+        // … and connections that do nothing do not keep it waiting.
+        .header_timeout(Duration::from_secs(15))
+        .await;
     Ok(())
 }

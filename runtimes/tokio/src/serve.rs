@@ -4,6 +4,7 @@ use std::{
     fmt, future, io,
     net::SocketAddr,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -15,7 +16,7 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::watch,
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::JoinSet,
     time::{Instant, sleep, timeout_at},
 };
@@ -52,6 +53,7 @@ pub fn serve<S>(listener: TcpListener, service: S) -> Serve<S> {
     Serve {
         listener,
         service,
+        places: None,
         header_timeout: Duration::from_secs(30),
         write_timeout: Duration::from_secs(60),
         grace: Duration::from_secs(10),
@@ -64,6 +66,8 @@ pub fn serve<S>(listener: TcpListener, service: S) -> Serve<S> {
 pub struct Serve<S> {
     listener: TcpListener,
     service: S,
+    /// One permit for every connection that may still be opened; none if there is no limit.
+    places: Option<Arc<Semaphore>>,
     header_timeout: Duration,
     write_timeout: Duration,
     grace: Duration,
@@ -71,6 +75,25 @@ pub struct Serve<S> {
 }
 
 impl<S> Serve<S> {
+    /// How many connections may be open at once, those of WebSockets and of other services counted.
+    /// No limit by default: then the operating system's for open files is the one.
+    ///
+    /// Beyond it no connection is accepted until one has ended. New ones wait in the listener's
+    /// backlog, which is bounded by the operating system; their clients see a server that does not
+    /// answer yet. Connections that do nothing would keep others out: the
+    /// [`header_timeout`](Self::header_timeout) ends those without a request, and the heartbeat
+    /// those with a session.
+    ///
+    /// # Panics
+    ///
+    /// If the number is zero.
+    pub fn max_connections(mut self, number: usize) -> Self {
+        assert!(number > 0, "nobody could be served");
+        let number = number.min(Semaphore::MAX_PERMITS);
+        self.places = Some(Arc::new(Semaphore::new(number)));
+        self
+    }
+
     /// How long a client may take to send a request's head, and how long a connection between
     /// two requests is kept. Default 30 s.
     pub fn header_timeout(mut self, span: Duration) -> Self {
@@ -104,6 +127,7 @@ impl<S> fmt::Debug for Serve<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Serve")
             .field("listener", &self.listener)
+            .field("places", &self.places)
             .field("header_timeout", &self.header_timeout)
             .field("write_timeout", &self.write_timeout)
             .field("grace", &self.grace)
@@ -183,7 +207,7 @@ where
         let (finish, finishing) = watch::channel(());
         loop {
             tokio::select! {
-                (stream, peer) = accept(&self.listener) => {
+                (stream, peer, place) = accept(&self.listener, self.places.as_ref()) => {
                     let hangup = Hangup::default();
                     let service = WithPeer {
                         service: self.service.clone(),
@@ -191,7 +215,7 @@ where
                         hangup: hangup.clone(),
                     };
                     let service = TowerToHyperService::new(service);
-                    let stream = TokioIo::new(Stall::new(stream, self.write_timeout));
+                    let stream = TokioIo::new(Stall::new(stream, self.write_timeout).in_place(place));
                     let connection = http.serve_connection(stream, service);
                     connections.spawn(until(finishing.clone(), hangup, connection.with_upgrades()));
                 }
@@ -209,15 +233,23 @@ where
     }
 }
 
-/// Accepts a connection. It goes on after errors: those of one connection, and those, such as too
-/// many open files, that pass.
-async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+/// Accepts a connection once there is a place for it. It goes on after errors: those of one
+/// connection, and those, such as too many open files, that pass.
+async fn accept(
+    listener: &TcpListener,
+    places: Option<&Arc<Semaphore>>,
+) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
+    let place = match places {
+        // Nobody closes the semaphore.
+        Some(places) => Arc::clone(places).acquire_owned().await.ok(),
+        None => None,
+    };
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 // Packets are small and wait for no others. A socket that refuses still works.
                 _ = stream.set_nodelay(true);
-                return (stream, peer);
+                return (stream, peer, place);
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(_) => sleep(Duration::from_millis(100)).await,

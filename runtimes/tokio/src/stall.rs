@@ -9,6 +9,7 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::OwnedSemaphorePermit,
     time::{Sleep, sleep},
 };
 
@@ -19,6 +20,9 @@ use tokio::{
 #[derive(Debug)]
 pub(crate) struct Stall<T> {
     stream: T,
+    /// The connection's place among those that may be open: it stays with the stream, also when a
+    /// WebSocket takes that over.
+    place: Option<OwnedSemaphorePermit>,
     limit: Duration,
     /// Runs while a write waits.
     waiting: Option<Pin<Box<Sleep>>>,
@@ -28,9 +32,16 @@ impl<T> Stall<T> {
     pub(crate) fn new(stream: T, limit: Duration) -> Self {
         Self {
             stream,
+            place: None,
             limit,
             waiting: None,
         }
+    }
+
+    /// Gives the place back when the stream is dropped.
+    pub(crate) fn in_place(mut self, place: Option<OwnedSemaphorePermit>) -> Self {
+        self.place = place;
+        self
     }
 
     fn bound<R>(

@@ -37,6 +37,13 @@ Usage: chat [--port N] [--client-folder DIR] [--no-cdn]
 const FIRST_PORT: u16 = 3000;
 const LAST_PORT: u16 = 3099;
 
+/// How many connections may be open, so that a crowd cannot take all of the process's files: a
+/// client has one or two. More wait for their turn.
+const MAX_CONNECTIONS: usize = 800;
+
+/// How long a connection may be without a request, so that idle ones do not keep others out.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// How long closing may take after Ctrl-C.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -70,7 +77,12 @@ async fn run() -> Result<(), Error> {
     let io = Io::new();
     server::install(&io);
     let service = io.service().or(page.router());
-    serve(listener, service).until(ctrl_c()).grace(GRACE).await;
+    serve(listener, service)
+        .max_connections(MAX_CONNECTIONS)
+        .header_timeout(HEADER_TIMEOUT)
+        .until(ctrl_c())
+        .grace(GRACE)
+        .await;
     println!("Chat: closed");
     Ok(())
 }

@@ -132,3 +132,35 @@ async fn large_messages_that_come_at_once_arrive_in_order() {
         assert!(text.starts_with(&i.to_string()));
     }
 }
+
+#[tokio::test]
+async fn beyond_the_cap_connections_wait_until_one_has_ended() {
+    let (server, _events) = EngineServer::new(config()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(
+        serve(listener, server.service())
+            .max_connections(2)
+            .into_future(),
+    );
+    // A WebSocket's connection counts, though hyper has given it away.
+    let websocket = Ws::open(address).await;
+    let mut http = Http::connect(address).await;
+    open_polling(&mut http).await;
+
+    // The system connects it, but nobody accepts it.
+    let mut third = Http::connect(address).await;
+    let mut opening = std::pin::pin!(open_polling(&mut third));
+    let waiting = tokio::time::timeout(Duration::from_millis(200), &mut opening);
+    assert!(waiting.await.is_err(), "two are open");
+
+    drop(websocket);
+    soon("the place of the WebSocket", opening).await;
+    let mut fourth = Http::connect(address).await;
+    let mut opening = std::pin::pin!(open_polling(&mut fourth));
+    let waiting = tokio::time::timeout(Duration::from_millis(200), &mut opening);
+    assert!(waiting.await.is_err(), "two are open again");
+
+    drop(http);
+    soon("the place of the plain connection", opening).await;
+}
