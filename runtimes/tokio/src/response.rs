@@ -1,19 +1,83 @@
 //! From the machine's responses to HTTP's.
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use socketio_proto::edge::Response;
+use std::sync::Arc;
 
-use crate::{body::Body, ticket::Ticket};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use socketio_proto::edge::{Response, ResponseKind};
 
-/// Writes the machine's answer; its body reports the end of the request.
-pub(crate) fn build(answer: Response, ticket: Ticket) -> http::Response<Body> {
-    let mut response = http::Response::new(Body::default());
-    *response.status_mut() =
-        StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    add_headers(response.headers_mut(), answer.headers());
-    *response.body_mut() = Body::new(answer.body, ticket);
-    response
+use crate::{body::Body, request::RequestInfo, ticket::Ticket};
+
+/// What an application does to the headers of answers.
+pub(crate) type Hook = Arc<dyn Fn(ResponseKind, &RequestInfo, &mut HeaderMap) + Send + Sync>;
+
+/// What is done to the machine's answers.
+#[derive(Clone, Default)]
+pub(crate) struct Style {
+    pub(crate) hook: Option<Hook>,
 }
+
+impl Style {
+    /// What will be done to the answer of a request.
+    pub(crate) fn of(&self, request: &RequestInfo) -> Finish {
+        let hook = self.hook.as_ref();
+        Finish {
+            hook: hook.map(|hook| (Arc::clone(hook), request.clone())),
+        }
+    }
+}
+
+/// What is done to the answer of one request.
+pub(crate) struct Finish {
+    hook: Option<(Hook, RequestInfo)>,
+}
+
+impl Finish {
+    /// Writes the machine's answer; its body reports the end of the request.
+    pub(crate) fn respond(self, answer: Response, ticket: Ticket) -> http::Response<Body> {
+        let mut response = http::Response::new(Body::default());
+        *response.status_mut() =
+            StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        add_headers(response.headers_mut(), answer.headers());
+        self.run_hook(answer.kind, response.headers_mut());
+        *response.body_mut() = Body::new(answer.body, ticket);
+        response
+    }
+
+    /// Finishes the response that accepts a WebSocket.
+    pub(crate) fn accept(&self, kind: ResponseKind, response: &mut http::Response<Body>) {
+        if self.hook.is_none() {
+            return;
+        }
+        let headers = response.headers_mut();
+        let protocol = PROTOCOL_HEADERS.map(|name| (headers.remove(&name), name));
+        self.run_hook(kind, headers);
+        // Nothing that a hook adds may break the handshake.
+        for (value, name) in protocol {
+            headers.remove(&name);
+            if let Some(value) = value {
+                headers.insert(name, value);
+            }
+        }
+    }
+
+    fn run_hook(&self, kind: ResponseKind, headers: &mut HeaderMap) {
+        let is_success = match kind {
+            ResponseKind::Data | ResponseKind::Handshake | ResponseKind::Poll => true,
+            ResponseKind::Refused => false,
+        };
+        if is_success && let Some((hook, request)) = &self.hook {
+            hook(kind, request, headers);
+        }
+    }
+}
+
+/// What makes the response to a WebSocket handshake one (RFC 6455, 4.2.2).
+const PROTOCOL_HEADERS: [HeaderName; 4] = [
+    header::CONNECTION,
+    header::SEC_WEBSOCKET_ACCEPT,
+    header::SEC_WEBSOCKET_PROTOCOL,
+    header::UPGRADE,
+];
 
 /// An answer that is not the machine's.
 pub(crate) fn empty(status: StatusCode) -> http::Response<Body> {

@@ -4,22 +4,22 @@ use std::{
     convert::Infallible,
     fmt,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode, Uri};
 use http_body_util::Either;
-use hyper::upgrade::OnUpgrade;
 use pin_project_lite::pin_project;
-use socketio_proto::edge::{BodyRead, Carrier};
+use socketio_proto::edge::{BodyRead, Carrier, ResponseKind};
 use tokio::sync::oneshot::error::RecvError;
 
 use crate::{
     body::{self, Body, Unread},
     driver::{Begun, Drivable, Driver, Handler, NotBegun},
     request::{RequestInfo, target},
-    response,
+    response::{self, Style},
     state::{Answer, Decide, Directive, ReadBody},
     websocket,
 };
@@ -41,6 +41,7 @@ use crate::{
 pub struct Service<M: Drivable, H: Handler<M>> {
     driver: Driver<M, H>,
     any_path: bool,
+    style: Style,
 }
 
 impl<M: Drivable, H: Handler<M>> Service<M, H> {
@@ -49,6 +50,7 @@ impl<M: Drivable, H: Handler<M>> Service<M, H> {
         Self {
             driver,
             any_path: false,
+            style: Style::default(),
         }
     }
 
@@ -57,6 +59,38 @@ impl<M: Drivable, H: Handler<M>> Service<M, H> {
     #[must_use]
     pub fn any_path(mut self) -> Self {
         self.any_path = true;
+        self
+    }
+
+    /// Has the headers of every successful answer changed by a hook, last of all: of accepted data
+    /// requests, of polls, and of responses that open a WebSocket. Refusals do not come by. A hook
+    /// that is set replaces an earlier one.
+    ///
+    /// [`ResponseKind::Handshake`] is the first response of a session, be it the answer to a request
+    /// or the 101 of a WebSocket. The other kinds are further responses of a session.
+    ///
+    /// The headers that make a 101 response one are added behind the hook's, whatever it does. Others
+    /// are its own: it must not change the length or the encoding of a body.
+    ///
+    /// It runs while the client waits, without any lock; if it panics, the connection is dropped.
+    ///
+    /// ```
+    /// use http::{HeaderValue, header::SET_COOKIE};
+    /// use socketio_tokio::{Io, socketio_proto::edge::ResponseKind};
+    ///
+    /// # let io = Io::new();
+    /// let service = io.service().on_response(|kind, _request, headers| {
+    ///     if kind == ResponseKind::Handshake {
+    ///         headers.append(SET_COOKIE, HeaderValue::from_static("seen=yes; SameSite=Strict"));
+    ///     }
+    /// });
+    /// ```
+    #[must_use]
+    pub fn on_response(
+        mut self,
+        hook: impl Fn(ResponseKind, &RequestInfo, &mut HeaderMap) + Send + Sync + 'static,
+    ) -> Self {
+        self.style.hook = Some(Arc::new(hook));
         self
     }
 
@@ -75,7 +109,7 @@ impl<M: Drivable, H: Handler<M>> Service<M, H> {
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
     {
-        let future = handle(self.driver.clone(), self.any_path, request);
+        let future = handle(self.clone(), request);
         ResponseFuture(Box::pin(future))
     }
 }
@@ -102,6 +136,7 @@ impl<M: Drivable, H: Handler<M>> Clone for Service<M, H> {
         Self {
             driver: self.driver.clone(),
             any_path: self.any_path,
+            style: self.style.clone(),
         }
     }
 }
@@ -135,8 +170,7 @@ impl fmt::Debug for ResponseFuture {
 ///
 /// Wherever it is dropped, what it holds reports that the request is gone.
 async fn handle<M: Drivable, H: Handler<M>, B>(
-    driver: Driver<M, H>,
-    any_path: bool,
+    service: Service<M, H>,
     mut request: http::Request<B>,
 ) -> http::Response<Body>
 where
@@ -151,9 +185,10 @@ where
     let (head, body) = request.into_parts();
     let waits = head.headers.contains_key(http::header::EXPECT);
     let info = RequestInfo::new(head);
+    let finish = service.style.of(&info);
     // Only a handshake is looked at again; nothing else keeps the head from being moved on.
     let handshake = upgrade.map(|upgrade| (upgrade, info.clone()));
-    let mut begun = match driver.begin(carrier, info, any_path) {
+    let mut begun = match service.driver.begin(carrier, info, service.any_path) {
         Ok(begun) => begun,
         Err(NotBegun::NotClaimed) => return response::empty(StatusCode::NOT_FOUND),
         Err(NotBegun::Stopped) => return response::empty(StatusCode::SERVICE_UNAVAILABLE),
@@ -179,11 +214,23 @@ where
         Ok(Directive::Read(order)) => read_body(&begun, body, order).await,
         Ok(Directive::Decide(_)) | Err(_) => None,
     };
-    answer.map_or_else(
+    match (answer, handshake) {
+        (Some(Answer::Respond(answer)), _) => finish.respond(*answer, begun.ticket),
+        (Some(Answer::Accept(accept)), Some((upgrade, info))) => {
+            let mut response = websocket::accept(begun, &accept, info.headers(), upgrade);
+            // The machine does not say the kind of an upgrade.
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS && opens_session(info.uri()) {
+                finish.accept(ResponseKind::Handshake, &mut response);
+            }
+            response
+        }
+        (Some(Answer::Accept(_)), None) => {
+            debug_assert!(false, "only a WebSocket handshake is accepted as one");
+            response::empty(StatusCode::BAD_REQUEST)
+        }
         // The server was shut down, or the body's connection broke: dropping the ticket says so.
-        || response::empty(StatusCode::SERVICE_UNAVAILABLE),
-        |answer| finish(begun, answer, handshake),
-    )
+        (None, _) => response::empty(StatusCode::SERVICE_UNAVAILABLE),
+    }
 }
 
 /// Has the application decide about a handshake. The machine answers without it if it takes too
@@ -235,21 +282,10 @@ where
     answer.await.ok()
 }
 
-fn finish<M: Drivable, H: Handler<M>>(
-    begun: Begun<M, H>,
-    answer: Answer<M::Parser>,
-    handshake: Option<(OnUpgrade, RequestInfo)>,
-) -> http::Response<Body> {
-    match (answer, handshake) {
-        (Answer::Respond(answer), _) => response::build(*answer, begun.ticket),
-        (Answer::Accept(accept), Some((upgrade, info))) => {
-            websocket::accept(begun, &accept, info.headers(), upgrade)
-        }
-        (Answer::Accept(_), None) => {
-            debug_assert!(false, "only a WebSocket handshake is accepted as one");
-            response::empty(StatusCode::BAD_REQUEST)
-        }
-    }
+/// Whether an accepted WebSocket opens a session, instead of taking one over.
+fn opens_session(target: &Uri) -> bool {
+    let query = target.query().unwrap_or_default();
+    !form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "sid")
 }
 
 /// A [`Service`] before another service, which gets the requests that the machine does not claim.
@@ -335,5 +371,61 @@ where
                 ready!(future.poll(cx)).map(|response| response.map(Either::Right))
             }
         })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use http_body_util::{BodyExt, Empty};
+    use socketio_proto::{
+        edge::SessionKey,
+        engine::{Config, Event, Server},
+    };
+
+    use super::*;
+    use crate::{
+        clock::{Clock, seed},
+        driver::Context,
+    };
+
+    pub(crate) const PATH: &str = "/engine.io/?EIO=4&transport=polling";
+
+    /// Keeps the session that was opened last.
+    #[derive(Default)]
+    pub(crate) struct Keep(pub(crate) Option<SessionKey>);
+
+    impl Handler<Server> for Keep {
+        fn on_event(&mut self, event: Event, _: &mut Context<'_, Server>) {
+            if let Event::SessionOpened { session, .. } = event {
+                self.0 = Some(session);
+            }
+        }
+    }
+
+    /// Engine.IO, without a network around it.
+    pub(crate) fn engine(clock: Clock) -> Service<Server, Keep> {
+        let server = Server::new(Config::default(), seed().unwrap());
+        Service::new(Driver::new(server, Keep::default(), clock))
+    }
+
+    /// The body that a request is answered with.
+    pub(crate) async fn get(
+        service: &Service<Server, Keep>,
+        target: &str,
+        headers: &[(&'static str, &'static str)],
+    ) -> Bytes {
+        let mut request = http::Request::get(target);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Empty::new()).unwrap();
+        let response = service.handle(request).await.unwrap();
+        response.into_body().collect().await.unwrap().to_bytes()
+    }
+
+    /// The session id in an open packet.
+    pub(crate) fn sid_of(open: &[u8]) -> String {
+        let open = str::from_utf8(open).unwrap();
+        open.split('"').nth(3).unwrap().to_owned()
     }
 }

@@ -52,50 +52,26 @@ async fn run<M: Drivable, H: Handler<M>>(shared: Weak<Shared<M, H>>, earlier: Ar
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-    use http_body_util::{BodyExt, Empty};
-    use socketio_proto::{
-        edge::Machine,
-        engine::{Config, Server},
-    };
-
     use super::*;
     use crate::{
-        clock::{seed, tests::suspendable},
-        driver::{Context, Driver},
-        service::Service,
+        clock::tests::suspendable,
+        service::tests::{PATH, engine, get, sid_of},
     };
-
-    struct Deaf;
-
-    impl Handler<Server> for Deaf {
-        fn on_event(&mut self, _: <Server as Machine>::Event, _: &mut Context<'_, Server>) {}
-    }
-
-    async fn get(service: &Service<Server, Deaf>, target: String) -> String {
-        let request = http::Request::get(target).body(Empty::<Bytes>::new());
-        let response = service.handle(request.unwrap()).await.unwrap();
-        let body = response.into_body().collect().await.unwrap().to_bytes();
-        String::from_utf8(body.to_vec()).unwrap()
-    }
 
     #[tokio::test(start_paused = true)]
     async fn what_came_due_during_a_suspension_happens_soon_after_it() {
         let (clock, suspended) = suspendable();
-        let server = Server::new(Config::default(), seed().unwrap());
-        let service = Service::new(Driver::new(server, Deaf, clock));
-        let path = "/engine.io/?EIO=4&transport=polling";
-        let open = get(&service, path.to_owned()).await;
-        let sid = open.split('"').nth(3).unwrap();
+        let service = engine(clock);
+        let open = get(&service, PATH, &[]).await;
         // The ping is due in 25 s.
-        let poll = get(&service, format!("{path}&sid={sid}"));
-        let mut poll = std::pin::pin!(poll);
+        let target = format!("{PATH}&sid={}", sid_of(&open));
+        let mut poll = std::pin::pin!(get(&service, &target, &[]));
         let short = time::timeout(MAX_SLEEP / 2, &mut poll).await;
         assert!(short.is_err(), "nothing is due yet");
 
         suspended.add(Duration::from_secs(25));
 
         let ping = time::timeout(MAX_SLEEP, poll).await;
-        assert_eq!(ping.as_deref(), Ok("2"));
+        assert_eq!(ping.as_deref(), Ok(&b"2"[..]));
     }
 }

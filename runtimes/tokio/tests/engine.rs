@@ -13,6 +13,8 @@ mod admission;
 mod beside;
 #[path = "engine/ending.rs"]
 mod ending;
+#[path = "engine/hook.rs"]
+mod hook;
 #[path = "engine/limits.rs"]
 mod limits;
 #[path = "engine/lock.rs"]

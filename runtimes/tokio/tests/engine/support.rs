@@ -10,9 +10,9 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use socketio_proto::{
     edge::{Message, SessionKey},
-    engine::{CloseReason, Config},
+    engine::{CloseReason, Config, Server},
 };
-use socketio_tokio::{EngineServer, Event, serve};
+use socketio_tokio::{EngineServer, Event, Forward, Service, serve};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{mpsc, oneshot},
@@ -43,11 +43,19 @@ pub(crate) struct Echo {
 
 impl Echo {
     pub(crate) async fn start(config: Config) -> Self {
+        Self::start_as(config, |service| service).await
+    }
+
+    /// Starts it with a service that is set up otherwise.
+    pub(crate) async fn start_as(
+        config: Config,
+        set_up: impl FnOnce(Service<Server, Forward>) -> Service<Server, Forward>,
+    ) -> Self {
         let (server, events) = EngineServer::new(config).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let serving = serve(listener, server.service())
+        let serving = serve(listener, set_up(server.service()))
             .grace(Duration::from_secs(2))
             .until(async { _ = stopped.await });
         Self {
@@ -128,16 +136,25 @@ impl Http {
     }
 
     pub(crate) async fn send(&mut self, request: Request<Full<Bytes>>) -> Reply {
+        let (status, headers, body) = self.send_raw(request).await;
+        Reply {
+            status,
+            headers,
+            body: String::from_utf8(body.to_vec()).unwrap(),
+        }
+    }
+
+    /// Status, headers and body as they are on the wire.
+    pub(crate) async fn send_raw(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> (u16, HeaderMap, Bytes) {
         let response = soon("a response", self.0.send_request(request))
             .await
             .unwrap();
         let (head, body) = response.into_parts();
         let body = soon("a body", body.collect()).await.unwrap().to_bytes();
-        Reply {
-            status: head.status.as_u16(),
-            headers: head.headers,
-            body: String::from_utf8(body.to_vec()).unwrap(),
-        }
+        (head.status.as_u16(), head.headers, body)
     }
 
     pub(crate) async fn get(&mut self, target: &str) -> Reply {
