@@ -16,8 +16,12 @@
 //! - [`Driver`] shares a machine; [`Handler`] is told its events; [`Service`] serves its requests.
 //! - [`serve`] is an HTTP server for who has none.
 //!
-//! What it leaves to its surroundings: TLS, HTTP/2 (over which there is no WebSocket here),
-//! limits on the number of connections, and compression.
+//! What it leaves to its surroundings: TLS, and HTTP/2 (over which there is no WebSocket here).
+//!
+//! # Features
+//!
+//! - `compression`: a service can be told to compress what polls are answered (`Compression`). It
+//!   brings `flate2` along, with its backend in Rust. Off by default.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     test,
@@ -28,6 +32,8 @@ mod app;
 mod backlog;
 mod body;
 mod clock;
+#[cfg(feature = "compression")]
+mod compression;
 mod driver;
 mod engine;
 mod filter;
@@ -46,6 +52,9 @@ mod transport;
 mod websocket;
 
 pub use socketio_proto;
+
+#[cfg(feature = "compression")]
+pub use self::compression::Compression;
 
 pub use self::{
     app::{

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use socketio_proto::edge::{Response, ResponseKind};
 
+#[cfg(feature = "compression")]
+use crate::compression::{Compression, Encoder};
 use crate::{body::Body, request::RequestInfo, ticket::Ticket};
 
 /// What an application does to the headers of answers.
@@ -13,6 +15,8 @@ pub(crate) type Hook = Arc<dyn Fn(ResponseKind, &RequestInfo, &mut HeaderMap) + 
 /// What is done to the machine's answers.
 #[derive(Clone, Default)]
 pub(crate) struct Style {
+    #[cfg(feature = "compression")]
+    pub(crate) compression: Option<Compression>,
     pub(crate) hook: Option<Hook>,
 }
 
@@ -21,6 +25,11 @@ impl Style {
     pub(crate) fn of(&self, request: &RequestInfo) -> Finish {
         let hook = self.hook.as_ref();
         Finish {
+            #[cfg(feature = "compression")]
+            encoder: self
+                .compression
+                .as_ref()
+                .map(|compression| compression.of(request.headers())),
             hook: hook.map(|hook| (Arc::clone(hook), request.clone())),
         }
     }
@@ -28,16 +37,30 @@ impl Style {
 
 /// What is done to the answer of one request.
 pub(crate) struct Finish {
+    #[cfg(feature = "compression")]
+    encoder: Option<Encoder>,
     hook: Option<(Hook, RequestInfo)>,
 }
 
 impl Finish {
     /// Writes the machine's answer; its body reports the end of the request.
-    pub(crate) fn respond(self, answer: Response, ticket: Ticket) -> http::Response<Body> {
+    #[cfg_attr(
+        not(feature = "compression"),
+        allow(clippy::unused_async, reason = "compressing may take a while")
+    )]
+    pub(crate) async fn respond(self, answer: Response, ticket: Ticket) -> http::Response<Body> {
         let mut response = http::Response::new(Body::default());
         *response.status_mut() =
             StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         add_headers(response.headers_mut(), answer.headers());
+        #[cfg(feature = "compression")]
+        let answer = {
+            let mut answer = answer;
+            if let Some(encoder) = &self.encoder {
+                encoder.encode(&mut answer, response.headers_mut()).await;
+            }
+            answer
+        };
         self.run_hook(answer.kind, response.headers_mut());
         *response.body_mut() = Body::new(answer.body, ticket);
         response

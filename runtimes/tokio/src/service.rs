@@ -15,6 +15,8 @@ use pin_project_lite::pin_project;
 use socketio_proto::edge::{BodyRead, Carrier, ResponseKind};
 use tokio::sync::oneshot::error::RecvError;
 
+#[cfg(feature = "compression")]
+use crate::compression::Compression;
 use crate::{
     body::{self, Body, Unread},
     driver::{Begun, Drivable, Driver, Handler, NotBegun},
@@ -59,6 +61,14 @@ impl<M: Drivable, H: Handler<M>> Service<M, H> {
     #[must_use]
     pub fn any_path(mut self) -> Self {
         self.any_path = true;
+        self
+    }
+
+    /// Compresses what polls are answered, for clients that ask for it.
+    #[cfg(feature = "compression")]
+    #[must_use]
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.style.compression = Some(compression);
         self
     }
 
@@ -215,7 +225,7 @@ where
         Ok(Directive::Decide(_)) | Err(_) => None,
     };
     match (answer, handshake) {
-        (Some(Answer::Respond(answer)), _) => finish.respond(*answer, begun.ticket),
+        (Some(Answer::Respond(answer)), _) => finish.respond(*answer, begun.ticket).await,
         (Some(Answer::Accept(accept)), Some((upgrade, info))) => {
             let mut response = websocket::accept(begun, &accept, info.headers(), upgrade);
             // The machine does not say the kind of an upgrade.

@@ -36,7 +36,7 @@ fn two_tabs_chat() {
         ("CHAT_FALLBACK_URL", &*without.url),
         ("CHROMIUM", chromium.to_str().expect("the path is UTF-8")),
     ];
-    suite.test("chat in Chromium", &variables, LIMIT);
+    suite.test("chat in Chromium", "test", &variables, LIMIT);
 }
 
 fn find_chromium() -> Option<PathBuf> {

@@ -11,6 +11,9 @@
 mod admission;
 #[path = "engine/beside.rs"]
 mod beside;
+#[cfg(feature = "compression")]
+#[path = "engine/compressed.rs"]
+mod compressed;
 #[path = "engine/ending.rs"]
 mod ending;
 #[path = "engine/hook.rs"]

@@ -3,6 +3,14 @@
 //! The tests are written for Node.js, in `tests/interop` of the repository, where a README says
 //! what they cover. Here they get the example `interop_server`.
 
+#![cfg_attr(
+    feature = "compression",
+    allow(clippy::unwrap_used, reason = "tests fail loudly")
+)]
+
+#[cfg(feature = "compression")]
+#[path = "interop/compression.rs"]
+mod compression;
 mod node;
 
 use std::time::Duration;
@@ -23,5 +31,10 @@ fn official_clients_and_suites_pass() {
         !server.contains(' '),
         "{server}: build in a path without spaces"
     );
-    suite.test("official clients", &[("INTEROP_SERVER", server)], LIMIT);
+    suite.test(
+        "official clients",
+        "test",
+        &[("INTEROP_SERVER", server)],
+        LIMIT,
+    );
 }

@@ -8,13 +8,16 @@ use std::{
     io::{self, Read, Write as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex, mpsc},
+    sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
     time::{Duration, Instant},
 };
 
 const INSTALL_LIMIT: Duration = Duration::from_secs(300);
 const POLL: Duration = Duration::from_millis(50);
+
+/// Held while packages are installed: several tests may need the same ones.
+static INSTALLING: Mutex<()> = Mutex::new(());
 
 /// One folder of Node.js tests under `tests/` of the repository, with its packages installed.
 pub(crate) struct Suite {
@@ -32,6 +35,7 @@ impl Suite {
         let suite = Self {
             folder: repository().join("tests").join(folder),
         };
+        let _alone = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
         if !suite.is_installed() {
             let mut install = npm();
             install.arg("ci").current_dir(&suite.folder);
@@ -46,11 +50,18 @@ impl Suite {
         self.folder.join(inside)
     }
 
-    /// Runs the tests with these variables, and fails with their output if one of them does.
-    pub(crate) fn test(&self, name: &str, variables: &[(&str, &str)], limit: Duration) {
+    /// Runs the tests of a script with these variables, and fails with their output if one of them
+    /// does.
+    pub(crate) fn test(
+        &self,
+        name: &str,
+        script: &str,
+        variables: &[(&str, &str)],
+        limit: Duration,
+    ) {
         let begin = Instant::now();
         let mut test = npm();
-        test.arg("test").current_dir(&self.folder);
+        test.args(["run", script]).current_dir(&self.folder);
         test.envs(variables.iter().copied());
         let (succeeded, output) = run(test, limit);
         assert!(succeeded, "{name}:\n{output}");
