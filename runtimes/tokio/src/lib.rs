@@ -36,6 +36,7 @@ mod clock;
 mod compression;
 mod driver;
 mod engine;
+mod files;
 mod filter;
 mod later;
 mod mailbox;
@@ -69,6 +70,7 @@ pub use self::{
     clock::{Clock, EntropyError, seed},
     driver::{Context, Drivable, Driver, Handler},
     engine::{EngineBuilder, EngineServer, Event, Events, Forward},
+    files::ClientFiles,
     later::Later,
     request::{Peer, RequestInfo},
     serve::{Drain, Serve, serve},

@@ -2,7 +2,7 @@
 
 use std::{
     convert::Infallible,
-    fmt,
+    fmt, future,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -20,6 +20,7 @@ use crate::compression::Compression;
 use crate::{
     body::{self, Body, Unread},
     driver::{Begun, Drivable, Driver, Handler, NotBegun},
+    files::ClientFiles,
     request::{RequestInfo, target},
     response::{self, Style},
     state::{Answer, Decide, Directive, ReadBody},
@@ -43,6 +44,7 @@ use crate::{
 pub struct Service<M: Drivable, H: Handler<M>> {
     driver: Driver<M, H>,
     any_path: bool,
+    files: Option<ClientFiles>,
     style: Style,
 }
 
@@ -52,6 +54,7 @@ impl<M: Drivable, H: Handler<M>> Service<M, H> {
         Self {
             driver,
             any_path: false,
+            files: None,
             style: Style::default(),
         }
     }
@@ -61,6 +64,17 @@ impl<M: Drivable, H: Handler<M>> Service<M, H> {
     #[must_use]
     pub fn any_path(mut self) -> Self {
         self.any_path = true;
+        self
+    }
+
+    /// Serves the official JavaScript client to browsers, under the server's path:
+    /// `/socket.io/socket.io.min.js` and its like.
+    ///
+    /// A router before it has to let these paths through, as `fallback_service` and `nest_service`
+    /// of axum do. With [`any_path`](Self::any_path) the file's name alone decides.
+    #[must_use]
+    pub fn client_files(mut self, files: ClientFiles) -> Self {
+        self.files = Some(files);
         self
     }
 
@@ -119,8 +133,28 @@ impl<M: Drivable, H: Handler<M>> Service<M, H> {
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
     {
+        if let Some(response) = self.client_file(&request) {
+            return ResponseFuture(Box::pin(future::ready(response)));
+        }
         let future = handle(self.clone(), request);
         ResponseFuture(Box::pin(future))
+    }
+
+    fn client_file<B>(&self, request: &http::Request<B>) -> Option<http::Response<Body>> {
+        let files = self.files.as_ref()?;
+        if websocket::handshake::is_wanted(request.version(), request.headers()) {
+            return None;
+        }
+        files.answer(request, |folder| self.any_path || self.is_own(folder))
+    }
+
+    /// Whether a path that ends with a slash is the machine's, and not only under it.
+    fn is_own(&self, folder: &str) -> bool {
+        let before = folder.strip_suffix('/').and_then(|path| {
+            let (above, _) = path.split_at(path.rfind('/')? + 1);
+            Some(above)
+        });
+        self.driver.claims(folder) && !before.is_some_and(|above| self.driver.claims(above))
     }
 }
 
@@ -146,6 +180,7 @@ impl<M: Drivable, H: Handler<M>> Clone for Service<M, H> {
         Self {
             driver: self.driver.clone(),
             any_path: self.any_path,
+            files: self.files.clone(),
             style: self.style.clone(),
         }
     }

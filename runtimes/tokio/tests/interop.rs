@@ -3,11 +3,10 @@
 //! The tests are written for Node.js, in `tests/interop` of the repository, where a README says
 //! what they cover. Here they get the example `interop_server`.
 
-#![cfg_attr(
-    feature = "compression",
-    allow(clippy::unwrap_used, reason = "tests fail loudly")
-)]
+#![allow(clippy::unwrap_used, reason = "tests fail loudly")]
 
+#[path = "interop/client_files.rs"]
+mod client_files;
 #[cfg(feature = "compression")]
 #[path = "interop/compression.rs"]
 mod compression;
