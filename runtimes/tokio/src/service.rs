@@ -40,6 +40,9 @@ use crate::{
 ///   `nest_service`, which takes the path away, or where the application is mounted under another
 ///   prefix, use [`any_path`](Self::any_path).
 ///
+/// A message of a WebSocket that is kept keeps at most 16 times its length of what was received
+/// alive: one that may be a smaller part of its buffer is copied out of it.
+///
 /// A [`Peer`](crate::Peer) in a request's extensions tells the client's address.
 pub struct Service<M: Drivable, H: Handler<M>> {
     driver: Driver<M, H>,

@@ -40,6 +40,10 @@ const FRAME_OVERHEAD: usize = 64;
 /// How many answers to pings may wait to be written; reading waits then.
 const MAX_PONGS: usize = 64;
 
+/// The largest message that is always copied out of the buffer that it was read into. A buffer has
+/// 8 KiB, or more if a message was larger.
+const MAX_COPY: usize = 1 << 10;
+
 /// How an open WebSocket ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Ending {
@@ -60,6 +64,9 @@ pub(super) struct Connection<'a, M: Drivable, H: Handler<M>> {
     pongs: usize,
     /// Whether a batch waits for the flush to be reported.
     is_unreported: bool,
+    /// The length of the largest message until now: as large may the buffer be that the next one
+    /// is read into.
+    largest: usize,
 }
 
 impl<'a, M: Drivable, H: Handler<M>> Connection<'a, M, H> {
@@ -71,6 +78,7 @@ impl<'a, M: Drivable, H: Handler<M>> Connection<'a, M, H> {
             is_dirty: false,
             pongs: 0,
             is_unreported: false,
+            largest: 0,
         }
     }
 
@@ -136,13 +144,13 @@ impl<'a, M: Drivable, H: Handler<M>> Connection<'a, M, H> {
     /// Makes the machine's message of the crate's; none of a control frame.
     fn inbound(&mut self, message: Message) -> Result<Option<edge::Message>, Lost> {
         if message.is_text() {
-            let payload = Bytes::from(message.into_payload());
+            let payload = self.own(message);
             // The crate has checked it already; without `unsafe` it has to be checked again.
             let text = ByteString::try_from(payload).map_err(|_| Lost::Failed)?;
             return Ok(Some(edge::Message::Text(text)));
         }
         if message.is_binary() {
-            return Ok(Some(edge::Message::Binary(message.into_payload().into())));
+            return Ok(Some(edge::Message::Binary(self.own(message))));
         }
         if message.is_ping() {
             // The crate has queued the answer.
@@ -150,6 +158,18 @@ impl<'a, M: Drivable, H: Handler<M>> Connection<'a, M, H> {
             self.is_dirty = true;
         }
         Ok(None)
+    }
+
+    /// Takes the payload of a message. It is copied if it may be a small part of its buffer, which
+    /// would stay alive with every message that somebody keeps.
+    fn own(&mut self, message: Message) -> Bytes {
+        let payload = message.into_payload();
+        self.largest = self.largest.max(payload.len());
+        if payload.len() <= MAX_COPY || payload.len() < self.largest / 8 {
+            Bytes::copy_from_slice(&payload)
+        } else {
+            payload.into()
+        }
     }
 
     /// Does what the machine wants. Pending until there is more to do.

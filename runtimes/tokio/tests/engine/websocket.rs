@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use socketio_proto::engine::{CloseReason, TransportError};
+use futures_util::SinkExt;
+use socketio_proto::engine::{CloseReason, Config, TransportError};
 use socketio_tokio::Event;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -206,4 +207,42 @@ async fn a_websocket_for_an_unknown_session_is_refused_before_101() {
     let builder = tokio_websockets::ClientBuilder::new().uri(&uri).unwrap();
 
     assert!(soon("an answer", builder.connect()).await.is_err());
+}
+
+/// Sends two binary messages in one write; says how far apart in memory they were received.
+async fn distance(echo: &mut Echo, ws: &mut Ws, length: usize) -> usize {
+    for _ in 0..2 {
+        let message = Message::binary(vec![7; length]);
+        soon("queueing", ws.0.feed(message)).await.unwrap();
+    }
+    soon("sending", ws.0.flush()).await.unwrap();
+    let mut received = Vec::new();
+    while received.len() < 2 {
+        if let Event::Message { message, .. } = echo.next().await {
+            let socketio_proto::edge::Message::Binary(bytes) = message else {
+                panic!("not what was sent");
+            };
+            received.push(bytes);
+        }
+    }
+    let [first, second] = [0, 1].map(|i: usize| received[i].as_ptr().addr());
+    first.abs_diff(second)
+}
+
+#[tokio::test]
+async fn a_small_message_does_not_keep_the_buffer_alive_that_it_came_in() {
+    // Messages in one buffer are as far apart as their frames: no allocator does that, because the
+    // lengths are odd.
+    let (small, large) = (1_001, 1_501);
+    let (small_frame, large_frame) = (small + 8, large + 8);
+    let config = Config::builder().max_payload(20_000);
+    let mut echo = Echo::start(config.build().unwrap()).await;
+    let mut ws = Ws::open(echo.address).await;
+
+    assert_ne!(distance(&mut echo, &mut ws, small).await, small_frame);
+    // Larger ones are not copied, …
+    assert_eq!(distance(&mut echo, &mut ws, large).await, large_frame);
+    // … unless the buffer may be much larger, too.
+    distance(&mut echo, &mut ws, 20_000).await;
+    assert_ne!(distance(&mut echo, &mut ws, large).await, large_frame);
 }
