@@ -61,7 +61,13 @@ impl Finish {
             }
             answer
         };
-        self.run_hook(answer.kind, response.headers_mut());
+        let is_success = matches!(
+            answer.kind,
+            ResponseKind::Data | ResponseKind::Handshake | ResponseKind::Poll
+        );
+        if is_success {
+            self.run_hook(answer.kind, response.headers_mut());
+        }
         *response.body_mut() = Body::new(answer.body, ticket);
         response
     }
@@ -84,11 +90,7 @@ impl Finish {
     }
 
     fn run_hook(&self, kind: ResponseKind, headers: &mut HeaderMap) {
-        let is_success = match kind {
-            ResponseKind::Data | ResponseKind::Handshake | ResponseKind::Poll => true,
-            ResponseKind::Refused => false,
-        };
-        if is_success && let Some((hook, request)) = &self.hook {
+        if let Some((hook, request)) = &self.hook {
             hook(kind, request, headers);
         }
     }
