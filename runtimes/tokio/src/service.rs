@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, Uri};
+use http::{HeaderMap, StatusCode};
 use http_body_util::Either;
 use pin_project_lite::pin_project;
 use socketio_proto::edge::{BodyRead, Carrier, ResponseKind};
@@ -73,7 +73,8 @@ impl<M: Drivable, H: Handler<M>> Service<M, H> {
     /// Serves the official JavaScript client to browsers, under the server's path:
     /// `/socket.io/socket.io.min.js` and its like.
     ///
-    /// A router before it has to let these paths through, as `fallback_service` and `nest_service`
+    /// They come without CORS headers: a page of another origin can load them as scripts, but not as
+    /// modules. A router before it has to let their paths through, as `fallback_service` and `nest_service`
     /// of axum do. With [`any_path`](Self::any_path) the file's name alone decides.
     #[must_use]
     pub fn client_files(mut self, files: ClientFiles) -> Self {
@@ -90,11 +91,12 @@ impl<M: Drivable, H: Handler<M>> Service<M, H> {
     }
 
     /// Has the headers of every successful answer changed by a hook, last of all: of accepted data
-    /// requests, of polls, and of responses that open a WebSocket. Refusals do not come by. A hook
-    /// that is set replaces an earlier one.
+    /// requests, of polls, and of the 101 of every WebSocket. Neither refusals nor answers to CORS
+    /// preflights come by. A hook that is set replaces an earlier one.
     ///
     /// [`ResponseKind::Handshake`] is the first response of a session, be it the answer to a request
-    /// or the 101 of a WebSocket. The other kinds are further responses of a session.
+    /// or a 101; with it the hook stands for the reference's event `initial_headers`, and with any
+    /// kind for `headers`.
     ///
     /// The headers that make a 101 response one are added behind the hook's, whatever it does. Others
     /// are its own: it must not change the length or the encoding of a body.
@@ -266,9 +268,8 @@ where
         (Some(Answer::Respond(answer)), _) => finish.respond(*answer, begun.ticket).await,
         (Some(Answer::Accept(accept)), Some((upgrade, info))) => {
             let mut response = websocket::accept(begun, &accept, info.headers(), upgrade);
-            // The machine does not say the kind of an upgrade.
-            if response.status() == StatusCode::SWITCHING_PROTOCOLS && opens_session(info.uri()) {
-                finish.accept(ResponseKind::Handshake, &mut response);
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                finish.accept(accept.kind, &mut response);
             }
             response
         }
@@ -328,12 +329,6 @@ where
     };
     begun.driver.body(begun.ticket.request(), body);
     answer.await.ok()
-}
-
-/// Whether an accepted WebSocket opens a session, instead of taking one over.
-fn opens_session(target: &Uri) -> bool {
-    let query = target.query().unwrap_or_default();
-    !form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "sid")
 }
 
 /// A [`Service`] before another service, which gets the requests that the machine does not claim.

@@ -4,7 +4,9 @@ use std::sync::{Arc, Weak};
 
 use slab::Slab;
 use socketio_proto::{
-    edge::{End, HeaderList, Lost, Machine, Output, RequestId, Response, TransportId},
+    edge::{
+        End, HeaderList, Lost, Machine, Output, RequestId, Response, ResponseKind, TransportId,
+    },
     engine::{Codec, Parser},
     time::Instant,
 };
@@ -93,6 +95,7 @@ impl<P: Parser> Answer<P> {
 
 /// The order to become a WebSocket.
 pub(crate) struct Accept<P: Parser> {
+    pub(crate) kind: ResponseKind,
     pub(crate) transport: TransportId,
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) headers: HeaderList,
@@ -192,11 +195,12 @@ impl<M: Machine, H: Handler<M>> State<M, H> {
                 headers,
                 limit,
                 codec,
-                kind: _,
+                kind,
             } => {
                 let mailbox = Arc::<Mailbox>::default();
                 self.transports.insert(transport, Arc::clone(&mailbox));
                 let accept = Accept {
+                    kind,
                     transport,
                     mailbox,
                     headers,

@@ -66,11 +66,15 @@ async fn every_successful_answer_comes_by_the_hook_and_no_refusal_does() {
     let head = accepted(echo.address, "/engine.io/?EIO=4&transport=websocket").await;
     assert!(head.starts_with("HTTP/1.1 101"), "{head}");
     assert!(head.contains("x-kind: Handshake"), "{head}");
+    let target = target.replace("polling", "websocket");
+    let head = accepted(echo.address, &target).await;
+    assert!(head.contains("x-kind: Upgrade"), "{head}");
     let expected = [
         (ResponseKind::Handshake, "GET"),
         (ResponseKind::Data, "POST"),
         (ResponseKind::Poll, "GET"),
         (ResponseKind::Handshake, "GET"),
+        (ResponseKind::Upgrade, "GET"),
     ];
     let expected = expected.map(|(kind, method)| (kind, method.to_owned()));
     assert_eq!(*seen.lock().unwrap(), expected);
