@@ -8,7 +8,7 @@ use bytestring::ByteString;
 use thiserror::Error;
 
 use crate::{
-    engine::{Codec, Inbound, Parser},
+    engine::{Codec, Inbound, Parser, Statistics},
     key::keys,
     time::Instant,
 };
@@ -32,6 +32,16 @@ pub enum Message {
     Text(ByteString),
     /// A binary message.
     Binary(Bytes),
+}
+
+impl Message {
+    /// The bytes of its payload.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
 }
 
 impl fmt::Debug for Message {
@@ -88,6 +98,17 @@ impl Batch {
             first: Some(self.first),
             rest: self.rest.into_iter(),
         }
+    }
+}
+
+impl Batch {
+    /// How many frames it has, and the bytes of their payloads.
+    pub(crate) fn weight(&self) -> (usize, usize) {
+        let rest = self.rest.iter().map(|frame| frame.payload.len());
+        (
+            1 + self.rest.len(),
+            rest.fold(self.first.payload.len(), |sum, len| sum + len),
+        )
     }
 }
 
@@ -469,4 +490,7 @@ pub trait Machine {
 
     /// How many sessions there are.
     fn sessions(&self) -> usize;
+
+    /// What the server has done and what it holds, as plain numbers. It is cheap to ask.
+    fn statistics(&self) -> Statistics;
 }

@@ -104,6 +104,11 @@
 //! - `std`: lets base64 find out which vector instructions the processor has, and use them. Nothing
 //!   else changes. Off by default: the crate is `no_std` with `alloc`.
 //!
+//! - `tracing`: tells transitions to the crate `tracing`: sessions, upgrades, refusals, pressure,
+//!   sockets. They are named by their keys; no payload, header, query, session id or name of a
+//!   namespace is ever told. The target is `socketio_proto`, the level `debug` for what happens in
+//!   the life of a session and `trace` for the rest. Off by default; it needs no `std`.
+//!
 //! The crate forbids unsafe code.
 
 #![no_std]
@@ -130,4 +135,5 @@ mod random;
 mod rooms;
 pub mod socket;
 pub mod time;
+mod trace;
 mod window;

@@ -426,7 +426,10 @@ fn an_event_is_answered_once_and_only_while_the_socket_lives() {
     app.says(t, r#"4213["add",1,2]"#);
     let late = token_of(&mut app);
     app.says(t, "41");
-    assert_eq!(app.driver.machine.reply(now, late, answer()), Err(Stale));
+    assert_eq!(
+        app.driver.machine.reply(now, late, answer()),
+        Err(EmitError::Stale)
+    );
 }
 
 fn token_of(app: &mut App) -> ReplyToken {

@@ -68,7 +68,10 @@ pub struct Codec<P> {
 impl<P: Parser> Codec<P> {
     /// Reads one message of a WebSocket (Engine.IO protocol v4, "Packet encoding", "WebSocket").
     pub fn read(self, message: Message) -> Inbound<P> {
-        let mut inbound = Inbound::default();
+        let mut inbound = Inbound {
+            bytes: message.len(),
+            ..Inbound::default()
+        };
         match message {
             // Nearly all texts are messages: they are not cut off from their type.
             Message::Text(text) if text.starts_with(packet::MESSAGE) => {
@@ -88,7 +91,10 @@ impl<P: Parser> Codec<P> {
         // So many packets have to be good before room is made for all that are left at once.
         const FEW: usize = 16;
 
-        let mut inbound = Inbound::default();
+        let mut inbound = Inbound {
+            bytes: body.len(),
+            ..Inbound::default()
+        };
         let mut packets = Packets::new(body, self.max_packets);
         while let Some(packet) = packets.next() {
             if inbound.rest.len() == FEW {
@@ -110,6 +116,8 @@ pub struct Inbound<P: Parser> {
     pub(crate) first: Option<Packet<P::Payload>>,
     pub(crate) rest: Vec<Packet<P::Payload>>,
     pub(crate) broken: Option<DecodeError>,
+    /// The length of the message or body.
+    pub(crate) bytes: usize,
     /// Whether the layer above reads nothing behind this.
     ended: bool,
 }
@@ -118,6 +126,11 @@ impl<P: Parser> Inbound<P> {
     /// The rule that ended the reading, if one was broken.
     pub fn broken(&self) -> Option<&DecodeError> {
         self.broken.as_ref()
+    }
+
+    /// How many packets it holds.
+    pub(crate) fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.rest.len()
     }
 
     fn push(&mut self, parser: &P, packet: Result<Packet, DecodeError>) {
@@ -144,6 +157,7 @@ impl<P: Parser> Default for Inbound<P> {
             first: None,
             rest: Vec::new(),
             broken: None,
+            bytes: 0,
             ended: false,
         }
     }

@@ -9,6 +9,7 @@ use super::{
     cookie::{Cookie, CookieError},
     cors::{Cors, CorsError},
     origins::{OriginError, Origins},
+    overflow::Overflow,
     payload,
 };
 use crate::edge::Message;
@@ -31,6 +32,9 @@ pub struct Config {
     pub(crate) max_payload: usize,
     pub(crate) max_packets: usize,
     pub(crate) max_queued: usize,
+    pub(crate) high_water: usize,
+    pub(crate) low_water: usize,
+    pub(crate) overflow: Overflow,
     pub(crate) max_batch: usize,
     pub(crate) max_poll: usize,
     pub(crate) max_upgrades: u8,
@@ -55,6 +59,8 @@ impl Config {
         ConfigBuilder {
             config: Self::default(),
             trailing_slash: true,
+            high_water: None,
+            low_water: None,
         }
     }
 
@@ -88,6 +94,9 @@ impl Default for Config {
             max_payload: 1_000_000,
             max_packets: 65_536,
             max_queued: 32 << 20,
+            high_water: 1 << 20,
+            low_water: 256 << 10,
+            overflow: Overflow::Close,
             max_batch: 256 << 10,
             max_poll: 1 << 20,
             max_upgrades: 8,
@@ -115,6 +124,9 @@ pub struct ConfigBuilder {
     // Its path stands as it was given.
     config: Config,
     trailing_slash: bool,
+    // What was not set follows what bounds it.
+    high_water: Option<usize>,
+    low_water: Option<usize>,
 }
 
 impl ConfigBuilder {
@@ -169,8 +181,8 @@ impl ConfigBuilder {
     }
 
     /// The most bytes that may wait for one client, each packet counted with 64 bytes added.
-    /// A packet beyond it closes the session. A packet on an empty queue always fits.
-    /// Default 32 MiB.
+    /// [`overflow`](Self::overflow) says what becomes of a packet beyond it. A packet on an empty
+    /// queue always fits. Default 32 MiB.
     pub fn max_queued(mut self, bytes: usize) -> Self {
         self.config.max_queued = bytes;
         self
@@ -218,6 +230,57 @@ impl ConfigBuilder {
     /// [`CloseReason::Unread`](crate::engine::CloseReason::Unread). Default 120 s.
     pub fn pause_timeout(mut self, span: Duration) -> Self {
         self.config.pause_timeout = span;
+        self
+    }
+
+    /// More bytes than this waiting for one client are told once, as [`Event::Pressure`]; counted
+    /// as by [`max_queued`](Self::max_queued). Default 1 MiB, or that limit if it is lower.
+    ///
+    /// [`Event::Pressure`]: super::Event::Pressure
+    pub fn high_water(mut self, bytes: usize) -> Self {
+        self.high_water = Some(bytes);
+        self
+    }
+
+    /// When no more bytes than this wait for a client that was above
+    /// [`high_water`](Self::high_water), it is told once. Default 256 KiB, or that mark if it is
+    /// lower.
+    pub fn low_water(mut self, bytes: usize) -> Self {
+        self.low_water = Some(bytes);
+        self
+    }
+
+    /// What becomes of a packet that does not fit into [`max_queued`](Self::max_queued). Default
+    /// [`Overflow::Close`].
+    pub fn overflow(mut self, policy: Overflow) -> Self {
+        self.config.overflow = policy;
+        self
+    }
+
+    /// The most bytes handed to a WebSocket at once, or one packet if that is larger; the rest
+    /// follows when they were written. Default 256 KiB.
+    pub fn max_batch(mut self, bytes: usize) -> Self {
+        self.config.max_batch = bytes;
+        self
+    }
+
+    /// The most bytes in the answer to one poll, or one packet if that is larger; the next poll
+    /// fetches the rest. Default 1 MiB.
+    pub fn max_poll(mut self, bytes: usize) -> Self {
+        self.config.max_poll = bytes;
+        self
+    }
+
+    /// The most upgrades that one session may begin; a WebSocket beyond it is refused. Default 8.
+    pub fn max_upgrades(mut self, upgrades: u8) -> Self {
+        self.config.max_upgrades = upgrades;
+        self
+    }
+
+    /// How long an orderly close waits for the client to fetch what is left; then it closes
+    /// without. Default 30 s.
+    pub fn close_timeout(mut self, span: Duration) -> Self {
+        self.config.close_timeout = span;
         self
     }
 
@@ -278,6 +341,10 @@ impl ConfigBuilder {
             _ if self.trailing_slash => format!("{base}/"),
             _ => String::from(base),
         };
+        let high = config.high_water.min(config.max_queued);
+        config.high_water = self.high_water.unwrap_or(high);
+        let low = config.low_water.min(config.high_water);
+        config.low_water = self.low_water.unwrap_or(low);
         if !config.path.starts_with('/') {
             return Err(ConfigError::Path);
         }
@@ -288,6 +355,7 @@ impl ConfigBuilder {
             ("upgrade_timeout", config.upgrade_timeout),
             ("admission_timeout", config.admission_timeout),
             ("pause_timeout", config.pause_timeout),
+            ("close_timeout", config.close_timeout),
         ] {
             // Clients read whole milliseconds, and their timers end at 2^31 - 1 of them.
             if !(1..=i32::MAX as u128).contains(&span.as_millis()) {
@@ -300,9 +368,31 @@ impl ConfigBuilder {
             ("max_sessions", config.max_sessions.unwrap_or(1)),
             ("max_body_bytes", config.max_body_bytes),
             ("max_handshakes", config.max_handshakes),
+            ("max_queued", config.max_queued),
+            ("max_batch", config.max_batch),
+            ("max_poll", config.max_poll),
+            ("max_upgrades", config.max_upgrades.into()),
         ] {
             if value == 0 {
                 return Err(ConfigError::Zero { name });
+            }
+        }
+        for (lower, upper, low, high) in [
+            (
+                "low_water",
+                "high_water",
+                config.low_water,
+                config.high_water,
+            ),
+            (
+                "high_water",
+                "max_queued",
+                config.high_water,
+                config.max_queued,
+            ),
+        ] {
+            if low > high {
+                return Err(ConfigError::Order { lower, upper });
             }
         }
         if !config.polling && !config.websocket {
@@ -353,6 +443,14 @@ pub enum ConfigError {
     /// An origin that is to be served would never match.
     #[error("origins: {0}")]
     Origins(OriginError),
+    /// A setting is larger than another that bounds it.
+    #[error("{lower} must not be larger than {upper}")]
+    Order {
+        /// The setting that is too large.
+        lower: &'static str,
+        /// The setting that bounds it.
+        upper: &'static str,
+    },
     /// The path does not start with a slash.
     #[error("the path must start with a slash")]
     Path,
@@ -455,5 +553,39 @@ mod tests {
                 name: "max_payload"
             })
         );
+    }
+
+    #[test]
+    fn water_marks_lie_below_the_cap_in_their_order() {
+        let build = |low, high, cap| {
+            let builder = Config::builder().low_water(low).high_water(high);
+            builder.max_queued(cap).build().map(|_| ())
+        };
+        let order = |lower, upper| Err(ConfigError::Order { lower, upper });
+        assert_eq!(build(5, 5, 5), Ok(()));
+        assert_eq!(build(0, 0, 1), Ok(()));
+        let config = Config::builder().max_queued(100).build().unwrap();
+        assert_eq!((config.low_water, config.high_water), (100, 100));
+        assert_eq!(build(6, 5, 7), order("low_water", "high_water"));
+        assert_eq!(build(5, 8, 7), order("high_water", "max_queued"));
+    }
+
+    #[test]
+    fn limits_of_what_goes_out_are_not_zero() {
+        let builder = Config::builder;
+        for (name, builder) in [
+            (
+                "max_queued",
+                builder().low_water(0).high_water(0).max_queued(0),
+            ),
+            ("max_batch", builder().max_batch(0)),
+            ("max_poll", builder().max_poll(0)),
+            ("max_upgrades", builder().max_upgrades(0)),
+        ] {
+            assert_eq!(builder.build(), Err(ConfigError::Zero { name }));
+        }
+        let name = "close_timeout";
+        let close = builder().close_timeout(Duration::ZERO).build();
+        assert_eq!(close, Err(ConfigError::Span { name }));
     }
 }

@@ -11,11 +11,13 @@ mod cors;
 mod heartbeat;
 mod origins;
 pub(crate) mod outbox;
+mod overflow;
 pub mod packet;
 pub mod payload;
 mod reason;
 mod server;
 pub(crate) mod sessions;
+mod statistics;
 pub mod target;
 mod upgrade;
 
@@ -26,8 +28,10 @@ pub use self::{
     cookie::{Cookie, CookieError, Priority, SameSite},
     cors::{Cors, CorsError},
     origins::{OriginError, Origins},
+    overflow::Overflow,
     reason::{CloseReason, TransportError},
-    server::{Event, Server},
+    server::{Event, Sent, Server},
     sessions::SendError,
+    statistics::{Closed, Dropped, Refused, Statistics},
 };
 pub use crate::random::SessionId;

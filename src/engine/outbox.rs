@@ -15,6 +15,10 @@ use crate::edge::{Batch, Frame, FrameKind, batch_of};
 /// Added to the bytes of each queued packet, for what keeping it costs.
 const PACKET_COST: usize = 64;
 
+/// How many bytes of packets that must not be dropped are kept for a client beyond its limit, or
+/// passed over in search of one that may be dropped.
+pub(crate) const RESERVE: usize = 64 << 10;
+
 /// One packet to send: a frame, and the binary frames that belong to it.
 ///
 /// A clone shares every buffer, so a broadcast is one encoding.
@@ -22,6 +26,30 @@ const PACKET_COST: usize = 64;
 pub(crate) struct Outgoing {
     pub(crate) frame: Frame,
     pub(crate) attachments: Option<Arc<[Bytes]>>,
+    /// Whether the protocol needs it: then it is neither dropped nor refused.
+    pub(crate) is_vital: bool,
+}
+
+/// Packets of Engine.IO, and the bytes of their payloads.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Weight {
+    pub(crate) packets: usize,
+    pub(crate) bytes: usize,
+}
+
+/// What was dropped so that another packet fits.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Displaced {
+    /// Whole packets: an event with its attachments is one.
+    pub(crate) whole: usize,
+    pub(crate) weight: Weight,
+}
+
+impl Weight {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+    }
 }
 
 impl Outgoing {
@@ -35,14 +63,35 @@ impl Outgoing {
                 shared: None,
             },
             attachments: None,
+            is_vital: false,
         }
+    }
+
+    /// A text packet that the protocol needs.
+    pub(crate) const fn vital(payload: Bytes) -> Self {
+        let mut packet = Self::text(payload);
+        packet.is_vital = true;
+        packet
     }
 
     /// A constant packet of the protocol.
     pub(crate) const fn fixed(payload: &'static str) -> Self {
-        let mut packet = Self::text(Bytes::from_static(payload.as_bytes()));
+        let mut packet = Self::vital(Bytes::from_static(payload.as_bytes()));
         packet.frame.compress = false;
         packet
+    }
+
+    /// What it counts for in statistics.
+    pub(crate) fn weight(&self) -> Weight {
+        let mut weight = Weight {
+            packets: 1,
+            bytes: self.frame.payload.len(),
+        };
+        if let Some(attachments) = &self.attachments {
+            weight.packets += attachments.len();
+            weight.bytes += attachments.iter().map(Bytes::len).sum::<usize>();
+        }
+        weight
     }
 
     /// What it counts for while it waits.
@@ -60,7 +109,7 @@ impl Outgoing {
     }
 
     /// Its frames, in order.
-    fn into_frames(self) -> impl Iterator<Item = Frame> {
+    pub(crate) fn into_frames(self) -> impl Iterator<Item = Frame> {
         let compress = self.frame.compress;
         let attachments = self.attachments;
         let count = attachments.as_ref().map_or(0, |list| list.len());
@@ -114,6 +163,52 @@ impl Outbox {
 
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
+    }
+
+    /// What all waiting packets count for in statistics.
+    pub(crate) fn weight(&self) -> Weight {
+        let mut sum = Weight::default();
+        for packet in &self.packets {
+            sum.add(packet.weight());
+        }
+        sum
+    }
+
+    /// Drops the oldest packets that may be dropped, whole, until one of this cost fits or nothing
+    /// waits any more. Without effect, and `None`, if that cannot be.
+    pub(crate) fn make_room(&mut self, cost: usize, limit: usize) -> Option<Displaced> {
+        let excess = self.queued.saturating_add(cost).saturating_sub(limit);
+        let (mut freed, mut kept, mut count) = (0, 0, 0);
+        for packet in &self.packets {
+            if freed >= excess || kept > RESERVE {
+                break;
+            }
+            count += 1;
+            let sum = if packet.is_vital {
+                &mut kept
+            } else {
+                &mut freed
+            };
+            *sum += packet.cost();
+        }
+        if freed < excess && freed < self.queued {
+            return None;
+        }
+        let mut displaced = Displaced::default();
+        let mut vital = Vec::new();
+        for packet in self.packets.drain(..count) {
+            if packet.is_vital {
+                vital.push(packet);
+            } else {
+                displaced.whole += 1;
+                displaced.weight.add(packet.weight());
+            }
+        }
+        for packet in vital.into_iter().rev() {
+            self.packets.push_front(packet);
+        }
+        self.queued -= freed;
+        Some(displaced)
     }
 
     /// The next batch for a WebSocket: at most `limit` bytes, or one packet if that is larger.
@@ -205,6 +300,69 @@ mod tests {
         assert_eq!(outbox.next_body(500).len(), 3);
         assert_eq!(outbox.next_body(500).len(), 1);
         assert!(outbox.next_body(500).is_empty());
+    }
+
+    fn costs(outbox: &Outbox) -> Vec<usize> {
+        outbox.packets.iter().map(Outgoing::cost).collect()
+    }
+
+    #[test]
+    fn room_is_made_from_the_front_and_no_more_than_needed() {
+        let mut outbox = Outbox::default();
+        for bytes in [36, 136, 236, 336] {
+            outbox.push(packet(bytes));
+        }
+        assert_eq!(costs(&outbox), [100, 200, 300, 400]);
+        let one = outbox.make_room(100, 1_000).unwrap();
+        assert_eq!((one.whole, one.weight.bytes), (1, 36));
+        assert_eq!(costs(&outbox), [200, 300, 400]);
+        let two = outbox.make_room(301, 1_000).unwrap();
+        assert_eq!((two.whole, two.weight.bytes), (2, 372));
+        assert_eq!((costs(&outbox), outbox.queued()), (alloc::vec![400], 400));
+        assert_eq!(outbox.make_room(600, 1_000), Some(Displaced::default()));
+        let all = outbox.make_room(5_000, 1_000).unwrap();
+        assert_eq!((all.whole, outbox.queued()), (1, 0));
+    }
+
+    #[test]
+    fn what_the_protocol_needs_stays_in_its_order_when_room_is_made() {
+        let mut outbox = Outbox::default();
+        outbox.push(Outgoing::fixed("2"));
+        outbox.push(with_attachments(&[100, 100]));
+        outbox.push(Outgoing::vital(Bytes::from_static(b"40")));
+        outbox.push(packet(1));
+        assert_eq!(costs(&outbox), [65, 402, 66, 65]);
+        let displaced = outbox.make_room(100, 598).unwrap();
+        assert_eq!(displaced.whole, 1);
+        let weight = Weight {
+            packets: 3,
+            bytes: 210,
+        };
+        assert_eq!(displaced.weight, weight);
+        assert_eq!(costs(&outbox), [65, 66, 65]);
+        assert_eq!(outbox.make_room(900, 1_000), None);
+        assert_eq!(costs(&outbox), [65, 66, 65], "without effect");
+        assert_eq!(outbox.queued(), 196);
+    }
+
+    #[test]
+    fn no_more_than_the_reserve_is_passed_over_in_search_of_a_packet_to_drop() {
+        let mut outbox = Outbox::default();
+        let vital = RESERVE / 66;
+        for _ in 0..vital {
+            outbox.push(Outgoing::vital(Bytes::from_static(b"44")));
+        }
+        outbox.push(packet(1_000));
+        let limit = outbox.queued();
+        let mut other = Outbox::default();
+        for _ in 0..2 {
+            other.push(Outgoing::vital(Bytes::from_static(b"44")));
+        }
+        other.packets.extend(outbox.packets.iter().cloned());
+        other.queued += outbox.queued();
+        assert!(outbox.make_room(500, limit).is_some());
+        assert_eq!(outbox.packets.len(), vital);
+        assert_eq!(other.make_room(500, limit), None);
     }
 
     #[test]

@@ -10,7 +10,8 @@ use super::{
     packet::Packet,
     payload,
     reason::CloseReason,
-    sessions::{Budget, Delivery, Notice, SendError, Sessions, Sink},
+    sessions::{Budget, Delivery, Fate, Notice, SendError, Sessions, Sink},
+    statistics::Statistics,
     target,
 };
 use crate::{
@@ -40,6 +41,17 @@ pub enum Event {
     Handshake {
         /// The request.
         request: RequestId,
+    },
+    /// More waits for a client than [`high_water`](super::ConfigBuilder::high_water), or no more
+    /// than [`low_water`](super::ConfigBuilder::low_water) again. The two take turns, the first
+    /// is high; the end of the session ends it.
+    Pressure {
+        /// The session.
+        session: SessionKey,
+        /// Bytes that waited then, each packet counted with 64 bytes added.
+        queued: usize,
+        /// Whether it is high now.
+        is_high: bool,
     },
     /// A request was refused; the answer says so, too.
     Refused {
@@ -77,6 +89,15 @@ impl From<Notice> for Event {
             Notice::Closed { session, reason } => Self::SessionClosed { session, reason },
             Notice::Handshake { request } => Self::Handshake { request },
             Notice::Opened { session, request } => Self::SessionOpened { session, request },
+            Notice::Pressure {
+                session,
+                queued,
+                is_high,
+            } => Self::Pressure {
+                session,
+                queued,
+                is_high,
+            },
             Notice::Refused { request, refusal } => Self::Refused { request, refusal },
             Notice::Upgraded { session } => Self::Upgraded {
                 session,
@@ -100,6 +121,15 @@ impl Sink<Raw> for Outputs<Event, Raw> {
     fn taken(&self) -> Mark {
         self.taken()
     }
+}
+
+/// What became of a message that was taken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Sent {
+    /// How many messages that had waited were dropped for it, by
+    /// [`Overflow::DropOldest`](super::Overflow::DropOldest).
+    pub displaced: usize,
 }
 
 /// An Engine.IO server: all sessions of one path, as one state machine.
@@ -130,14 +160,15 @@ impl Server {
     /// # Errors
     ///
     /// [`SendError::Closed`] if the session is gone or closing, [`SendError::QueueFull`] if too
-    /// much waits for the client, which closes the session, and [`SendError::Separator`] if the
+    /// much waits for the client, which closes the session unless the configuration says
+    /// [`Overflow::Refuse`](super::Overflow::Refuse), and [`SendError::Separator`] if the
     /// session is on long-polling and the text cannot be carried there.
     pub fn send(
         &mut self,
         now: Instant,
         session: SessionKey,
         message: Message,
-    ) -> Result<(), SendError> {
+    ) -> Result<Sent, SendError> {
         self.advance(now);
         if let Message::Text(text) = &message
             && self.sessions.carrier(session) == Some(Carrier::Polling)
@@ -154,10 +185,15 @@ impl Server {
                 shared: None,
             },
             attachments: None,
+            is_vital: false,
         };
         let sent = self.sessions.send(session, packet, false, &mut self.out);
         self.settle();
-        sent.map(|_| ())
+        sent.map(|fate| match fate {
+            Fate::Queued { displaced } => Sent { displaced },
+            // Nothing volatile is sent here.
+            Fate::Dropped => Sent { displaced: 0 },
+        })
     }
 
     /// Closes a session in order: what waits is still delivered. A stale key is ignored.
@@ -355,5 +391,9 @@ impl Machine for Server {
 
     fn sessions(&self) -> usize {
         self.sessions.len()
+    }
+
+    fn statistics(&self) -> Statistics {
+        self.sessions.statistics()
     }
 }

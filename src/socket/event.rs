@@ -102,6 +102,19 @@ pub enum Event {
         /// The request.
         request: RequestId,
     },
+    /// More waits for a client than [`high_water`], or no more than [`low_water`] again. The two
+    /// take turns, the first is high; the end of the session ends it.
+    ///
+    /// [`high_water`]: engine::ConfigBuilder::high_water
+    /// [`low_water`]: engine::ConfigBuilder::low_water
+    Pressure {
+        /// The session.
+        session: SessionKey,
+        /// Bytes that waited then, each packet counted with 64 bytes added.
+        queued: usize,
+        /// Whether it is high now.
+        is_high: bool,
+    },
     /// A request was refused; the answer says so, too.
     Refused {
         /// The request.
@@ -335,6 +348,11 @@ pub struct Sent {
     pub queued: usize,
     /// For how many it was dropped: volatile, or their connection took no more.
     pub dropped: usize,
+    /// How many packets that had waited, for whichever sockets of the same connections, were
+    /// dropped for it, by [`Overflow::DropOldest`](engine::Overflow::DropOldest). An answer that
+    /// one of them asks for will not come: waiting for it ends by its time, or when its socket is
+    /// gone.
+    pub displaced: usize,
     /// Names the answers, if some are waited for.
     pub ack: Option<AckKey>,
 }
@@ -343,7 +361,8 @@ pub struct Sent {
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum EmitError {
-    /// Too much waits for the client; its connection was closed.
+    /// Too much waits for the client. Its connection was closed, unless the configuration says
+    /// [`Overflow::Refuse`](engine::Overflow::Refuse).
     #[error("{queued} bytes would wait for the client, at most {limit} may")]
     QueueFull {
         /// Bytes that would wait.

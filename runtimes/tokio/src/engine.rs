@@ -148,7 +148,7 @@ impl EngineServer {
     /// As [`Server::send`].
     pub fn send(&self, session: SessionKey, message: Message) -> Result<(), SendError> {
         self.driver
-            .with(|server, now| server.send(now, session, message))
+            .with(|server, now| server.send(now, session, message).map(|_| ()))
     }
 
     /// Sends a text to a session.

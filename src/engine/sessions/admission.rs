@@ -52,6 +52,7 @@ impl<P: Parser> Sessions<P> {
             Admission::Allow => self.let_in(now, request, carrier, out),
             Admission::Deny { message } => {
                 let refusal = Refusal::Forbidden;
+                self.count_refusal(request, refusal);
                 self.respond(
                     request,
                     None,
@@ -129,6 +130,8 @@ impl<P: Parser> Sessions<P> {
                 None => open.payload,
             },
         };
+        let packets = 1 + usize::from(self.initial.is_some());
+        self.stats.sent(packets, response.body.len());
         self.respond(request, Some(session), response, out);
         out.notice(Notice::Opened { session, request });
     }

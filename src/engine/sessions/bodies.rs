@@ -38,6 +38,7 @@ impl<P: Parser> Sessions<P> {
             return self.refuse(request, Refusal::BadRequest(answer), Carrier::Polling, out);
         }
         if announces_more(head, self.config.max_payload) {
+            self.count_too_large(request);
             return self.respond(request, None, Response::empty(413), out);
         }
         state.data = Some(request);
@@ -83,6 +84,7 @@ impl<P: Parser> Sessions<P> {
             ..
         }) = self.requests.get_mut(request).map(|asked| &mut asked.stage)
         else {
+            self.stats.stale_inputs += u64::from(!self.requests.contains(request));
             return;
         };
         let session = *session;

@@ -85,6 +85,7 @@ impl<P: Parser> Sessions<P> {
         is_overdue: bool,
         out: &mut impl Sink<P>,
     ) {
+        self.count_end(session, reason);
         let Some(link) = self.lane_mut(session).map(Lane::shut) else {
             return;
         };

@@ -34,6 +34,7 @@ impl<P: Parser> Sessions<P> {
     /// Refuses new sessions from now on, and plans the closes of all that there are.
     pub(crate) fn begin_drain(&mut self, now: Instant, spread: Duration, out: &mut impl Sink<P>) {
         self.accepting = false;
+        self.count_shutdown();
         self.refuse_undecided(out);
         let all: vec::Vec<SessionKey> = self.keys().collect();
         self.drain = Some(Drain {

@@ -13,6 +13,8 @@ pub(super) struct Lane {
     pub(super) link: Link,
     pub(super) closing: Option<Closing>,
     pub(super) outbox: Outbox,
+    /// Whether the last word on its pressure was that it is high.
+    pub(super) is_high: bool,
 }
 
 /// What carries a session's packets, and whether it takes some now.
@@ -43,6 +45,7 @@ impl Lane {
             link,
             closing: None,
             outbox: Outbox::default(),
+            is_high: false,
         }
     }
 

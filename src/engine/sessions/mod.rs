@@ -3,11 +3,12 @@
 //! The parts: [`lane`] holds what sending needs, dense and apart; `requests` and `transports` are
 //! the two carriers; `admission` opens sessions, `bodies` has data requests read; `reading` goes
 //! through what a client sent, `pausing` stops that; `closing` ends sessions, `draining` all of
-//! them; `timeouts` runs deadlines. None of them keeps a queue of outputs: all write into the parent's [`Sink`].
+//! them; `timeouts` runs deadlines; `counting` keeps the statistics. None of them keeps a queue of outputs: all write into the parent's [`Sink`].
 
 mod admission;
 mod bodies;
 mod closing;
+mod counting;
 mod draining;
 mod lane;
 mod pausing;
@@ -34,6 +35,7 @@ use super::{
     outbox::Outgoing,
     packet::Packet,
     reason::CloseReason,
+    statistics::Statistics,
     upgrade::Upgrade,
 };
 use crate::{
@@ -73,6 +75,11 @@ pub(crate) enum Notice {
         session: SessionKey,
         request: RequestId,
     },
+    Pressure {
+        session: SessionKey,
+        queued: usize,
+        is_high: bool,
+    },
     Refused {
         request: RequestId,
         refusal: Refusal,
@@ -109,6 +116,8 @@ pub(crate) struct Sessions<P> {
     // Invariant: how many transports are `Accepted` and will open a session.
     opening: usize,
     deadlines: Deadlines,
+    // All but what the tables know: that is filled in when somebody asks.
+    stats: Statistics,
     // The shortest span of any deadline of constant length, those of the layer above included.
     shortest_deadline: Duration,
 }
@@ -232,6 +241,7 @@ impl<P: Parser> Sessions<P> {
                 decisions: Fifo::new(config.admission_timeout),
                 requests: Fifo::new(config.ping_interval + config.ping_timeout),
             },
+            stats: Statistics::default(),
             shortest_deadline: [
                 // What a late ping leaves at least.
                 config.ping_timeout / 2,
@@ -334,6 +344,7 @@ impl<P: Parser> Sessions<P> {
         self.rest_heartbeat(now, session);
         self.ids.insert(id, session);
         self.place_lane(session, link);
+        self.count_open(session, link);
         (session, Outgoing::text(open.into()).frame)
     }
 

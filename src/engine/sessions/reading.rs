@@ -54,15 +54,21 @@ impl<P: Parser> Sessions<P> {
         body: BodyRead<P>,
         out: &mut impl Sink<P>,
     ) -> Option<Delivery<P>> {
-        let Pending::Body { session, .. } = self.stage(request)? else {
+        let Some(pending) = self.stage(request) else {
+            self.stats.stale_inputs += 1;
+            return None;
+        };
+        let Pending::Body { session, .. } = pending else {
             return None;
         };
         self.sessions.get_mut(session)?.data = None;
         match body {
             BodyRead::Complete(inbound) => {
+                self.stats.received(inbound.len(), inbound.bytes);
                 Some(Delivery::new(session, Source::Body(request), inbound))
             }
             BodyRead::TooLarge => {
+                self.count_too_large(request);
                 self.respond(request, None, Response::empty(413), out);
                 None
             }
@@ -71,15 +77,20 @@ impl<P: Parser> Sessions<P> {
 
     /// Begins with a message of a WebSocket; `None` if it is forgotten or not yet open.
     pub(crate) fn begin_message(
-        &self,
+        &mut self,
         transport: TransportId,
         inbound: Inbound<P>,
     ) -> Option<Delivery<P>> {
-        let (session, source) = match *self.transports.get(transport)? {
+        let Some(attached) = self.transports.get(transport) else {
+            self.stats.stale_inputs += 1;
+            return None;
+        };
+        let (session, source) = match *attached {
             Attached::Accepted { .. } => return None,
             Attached::Main { session } => (session, Source::Main),
             Attached::Probe { session, .. } => (session, Source::Probe),
         };
+        self.stats.received(inbound.len(), inbound.bytes);
         Some(Delivery::new(session, source, inbound))
     }
 

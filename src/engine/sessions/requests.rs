@@ -137,6 +137,7 @@ impl<P: Parser> Sessions<P> {
             return self.refuse(request, refusal, Carrier::WebSocket, out);
         }
         state.upgrades += 1;
+        self.count_upgrade_begun(session);
         self.accept_transport(now, request, Some(session), out);
     }
 
@@ -147,6 +148,7 @@ impl<P: Parser> Sessions<P> {
         carrier: Carrier,
         out: &mut impl Sink<P>,
     ) {
+        self.count_refusal(request, refusal);
         self.respond(request, None, refusal.response(carrier), out);
         out.notice(Notice::Refused { request, refusal });
     }
@@ -159,6 +161,7 @@ impl<P: Parser> Sessions<P> {
         out: &mut impl Sink<P>,
     ) {
         let Some(pending) = self.stage(request) else {
+            self.stats.stale_inputs += 1;
             return;
         };
         if let Pending::Upgrading { transport } = pending {

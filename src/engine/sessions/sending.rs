@@ -8,7 +8,13 @@ use thiserror::Error;
 use super::{Link, Pending, Sessions, Sink};
 use crate::{
     edge::{Frame, Output, RequestId, Response, ResponseKind, SessionKey},
-    engine::{codec::Parser, outbox::Outgoing, payload, reason::CloseReason},
+    engine::{
+        codec::Parser,
+        outbox::{Displaced, Outgoing, RESERVE, Weight},
+        overflow::Overflow,
+        payload,
+        reason::CloseReason,
+    },
 };
 
 /// What became of a packet.
@@ -16,8 +22,8 @@ use crate::{
 pub(crate) enum Fate {
     /// It was volatile, and the carrier could not take it at once.
     Dropped,
-    /// It was handed over or waits.
-    Queued,
+    /// It was handed over or waits. So many whole packets that had waited were dropped for it.
+    Queued { displaced: usize },
 }
 
 /// A packet was refused.
@@ -27,7 +33,8 @@ pub enum SendError {
     /// The session is closed or closing.
     #[error("the session is closed")]
     Closed,
-    /// Too much waits for the client; the session was closed.
+    /// Too much waits for the client. The session was closed, unless the configuration says
+    /// [`Overflow::Refuse`].
     #[error("{queued} bytes would wait for the client, at most {limit} may")]
     QueueFull {
         /// Bytes that would wait.
@@ -50,7 +57,6 @@ impl<P: Parser> Sessions<P> {
         volatile: bool,
         out: &mut impl Sink<P>,
     ) -> Result<Fate, SendError> {
-        let limit = self.config.max_queued;
         let lane = self.lane_mut(session).ok_or(SendError::Closed)?;
         if lane.closing.is_some() {
             return Err(SendError::Closed);
@@ -59,24 +65,60 @@ impl<P: Parser> Sessions<P> {
             // An idle WebSocket is what a broadcast meets most: nothing else is touched.
             if let Link::WebSocket { transport, busy } = &mut lane.link {
                 *busy = true;
-                let (transport, batch) = (*transport, packet.into_batch());
+                let transport = *transport;
+                let Weight { packets, bytes } = packet.weight();
+                self.stats.sent(packets, bytes);
+                let batch = packet.into_batch();
                 out.push(Output::Transmit { transport, batch });
-            } else {
-                lane.outbox.push(packet);
-                self.flush(session, out);
+            } else if let Some(request) = lane.take_poll() {
+                let frames: Vec<Frame> = packet.into_frames().collect();
+                self.respond_poll(request, Some(session), &frames, out);
             }
-            return Ok(Fate::Queued);
+            return Ok(Fate::Queued { displaced: 0 });
         }
         if volatile {
+            self.stats.dropped_volatile.count(packet.weight());
             return Ok(Fate::Dropped);
         }
-        let queued = lane.outbox.queued().saturating_add(packet.cost());
+        self.enqueue(session, packet, out)
+    }
+
+    /// Lets a packet wait, or does what the configuration says where it does not fit.
+    fn enqueue(
+        &mut self,
+        session: SessionKey,
+        packet: Outgoing,
+        out: &mut impl Sink<P>,
+    ) -> Result<Fate, SendError> {
+        let (limit, policy) = (self.config.max_queued, self.config.overflow);
+        let lane = self.lane_mut(session).ok_or(SendError::Closed)?;
+        let (before, cost) = (lane.outbox.queued(), packet.cost());
+        let queued = before.saturating_add(cost);
+        let mut displaced = Displaced::default();
         if queued > limit && !lane.outbox.is_empty() {
-            self.close_now(session, CloseReason::QueueFull { queued, limit }, out);
-            return Err(SendError::QueueFull { queued, limit });
+            let full = SendError::QueueFull { queued, limit };
+            let room = match policy {
+                Overflow::Close => None,
+                Overflow::DropOldest => lane.outbox.make_room(cost, limit),
+                Overflow::Refuse if !packet.is_vital => {
+                    self.stats.dropped_full.count(packet.weight());
+                    return Err(full);
+                }
+                Overflow::Refuse => (queued <= limit.saturating_add(RESERVE)).then_some(displaced),
+            };
+            let Some(room) = room else {
+                self.stats.dropped_full.count(packet.weight());
+                self.close_now(session, CloseReason::QueueFull { queued, limit }, out);
+                return Err(full);
+            };
+            displaced = room;
         }
         lane.outbox.push(packet);
-        Ok(Fate::Queued)
+        self.count_displaced(session, displaced);
+        self.count_queue(session, before, out);
+        Ok(Fate::Queued {
+            displaced: displaced.whole,
+        })
     }
 
     /// Bytes that wait for a session's client.
@@ -96,12 +138,16 @@ impl<P: Parser> Sessions<P> {
                 transport,
                 busy: false,
             } => {
+                let before = lane.outbox.queued();
                 if let Some(batch) = lane.outbox.next_batch(max_batch) {
                     lane.link = Link::WebSocket {
                         transport,
                         busy: true,
                     };
+                    let (packets, bytes) = batch.weight();
+                    self.stats.sent(packets, bytes);
                     out.push(Output::Transmit { transport, batch });
+                    self.count_queue(session, before, out);
                 }
                 self.finish_close(session, out);
             }
@@ -110,9 +156,11 @@ impl<P: Parser> Sessions<P> {
             } if !lane.outbox.is_empty() => {
                 // A close that waits does not go along: official clients handle a message later
                 // than the close behind it, and would miss what the message says.
+                let before = lane.outbox.queued();
                 let frames = lane.outbox.next_body(max_poll);
                 lane.take_poll();
                 self.respond_poll(request, Some(session), &frames, out);
+                self.count_queue(session, before, out);
             }
             Link::Polling { .. } | Link::WebSocket { .. } | Link::Closed => {}
         }
@@ -139,13 +187,15 @@ impl<P: Parser> Sessions<P> {
         frames: &[Frame],
         out: &mut impl Sink<P>,
     ) {
+        let body = payload::join(frames);
+        self.stats.sent(frames.len(), body.len());
         let response = Response {
             status: 200,
             kind: ResponseKind::Poll,
             compress: frames.iter().any(|frame| frame.compress),
             content_type: Some("text/plain; charset=UTF-8"),
             headers: vec![],
-            body: payload::join(frames),
+            body,
         };
         self.respond(request, carries, response, out);
     }

@@ -6,7 +6,7 @@ use crate::{
     engine::{
         check::BadRequest,
         codec::Parser,
-        outbox::Outgoing,
+        outbox::{Outgoing, Weight},
         reason::{CloseReason, TransportError},
         upgrade::{Action, Input},
     },
@@ -32,10 +32,13 @@ impl<P: Parser> Sessions<P> {
             },
             // Opened twice: the caller's mistake, and harmless.
             Some(Attached::Main { .. } | Attached::Probe { .. }) => {}
-            None => out.push(Output::CloseTransport {
-                transport,
-                abort: true,
-            }),
+            None => {
+                self.stats.stale_inputs += 1;
+                out.push(Output::CloseTransport {
+                    transport,
+                    abort: true,
+                });
+            }
         }
     }
 
@@ -59,6 +62,8 @@ impl<P: Parser> Sessions<P> {
             first: open,
             rest: self.initial.iter().cloned().collect(),
         };
+        let (packets, bytes) = batch.weight();
+        self.stats.sent(packets, bytes);
         out.push(Output::Transmit { transport, batch });
         out.notice(Notice::Opened { session, request });
         self.forget_request(request);
@@ -86,7 +91,8 @@ impl<P: Parser> Sessions<P> {
                     self.flush(session, out);
                 }
             }
-            Some(Attached::Accepted { .. }) | None => {}
+            Some(Attached::Accepted { .. }) => {}
+            None => self.stats.stale_inputs += 1,
         }
     }
 
@@ -98,6 +104,7 @@ impl<P: Parser> Sessions<P> {
         out: &mut impl Sink<P>,
     ) {
         let Some(attached) = self.transports.remove(transport) else {
+            self.stats.stale_inputs += 1;
             return;
         };
         match attached {
@@ -141,7 +148,10 @@ impl<P: Parser> Sessions<P> {
         state.upgrade = next;
         match action {
             Action::AnswerProbe => self.answer_probe(session, transport, out),
-            Action::Drop => self.close_transport(transport, false, out),
+            Action::Drop => {
+                self.count_upgrade_failed(session);
+                self.close_transport(transport, false, out);
+            }
             Action::Ignore => {}
             Action::Switch => self.switch(session, transport, out),
         }
@@ -156,7 +166,10 @@ impl<P: Parser> Sessions<P> {
     ) {
         if let Some(Attached::Probe { busy, .. }) = self.transports.get_mut(transport) {
             *busy = true;
-            let batch = Outgoing::fixed("3probe").into_batch();
+            let packet = Outgoing::fixed("3probe");
+            let Weight { packets, bytes } = packet.weight();
+            self.stats.sent(packets, bytes);
+            let batch = packet.into_batch();
             out.push(Output::Transmit { transport, batch });
         }
         self.settle_poll(session, out);
@@ -182,6 +195,7 @@ impl<P: Parser> Sessions<P> {
             self.end_poll(request, &["6"], out);
         }
         self.abort_data(session, BadRequest::TransportMismatch, out);
+        self.count_upgrade(session);
         if self
             .sessions
             .get(session)

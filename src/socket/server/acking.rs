@@ -2,13 +2,16 @@
 
 use alloc::collections::BTreeMap;
 
-use super::{Server, emitting::outgoing};
+use super::{
+    Server,
+    emitting::{emit_error, outgoing},
+};
 use crate::{
     edge::Stale,
     socket::{
         Args, Packet,
         acks::{Off, Settled},
-        event::{AckKey, AckOutcome, Event, ReplyToken, SocketKey},
+        event::{AckKey, AckOutcome, EmitError, Event, ReplyToken, SocketKey},
     },
     time::Instant,
 };
@@ -87,21 +90,27 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`Stale`] if the socket that asked is gone.
+    /// [`EmitError::Stale`] if the socket that asked is gone, [`EmitError::QueueFull`] if too much
+    /// waits for its client.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "the right to answer is used up"
     )]
-    pub fn reply(&mut self, now: Instant, token: ReplyToken, packet: Packet) -> Result<(), Stale> {
+    pub fn reply(
+        &mut self,
+        now: Instant,
+        token: ReplyToken,
+        packet: Packet,
+    ) -> Result<(), EmitError> {
         self.advance(now);
         let ReplyToken { socket, id } = token;
-        let socket = self.sockets.get(socket).ok_or(Stale)?;
+        let socket = self.sockets.get(socket).ok_or(EmitError::Stale)?;
         let session = socket.session;
-        let namespace = self.namespace_of(socket).ok_or(Stale)?;
+        let namespace = self.namespace_of(socket).ok_or(EmitError::Stale)?;
         let sealed = packet.finish(&namespace.name, Some(id));
         let packet = outgoing(sealed);
         let sent = self.sessions.send(session, packet, false, &mut self.out);
         self.settle();
-        sent.map(|_| ()).map_err(|_| Stale)
+        sent.map(|_| ()).map_err(emit_error)
     }
 }

@@ -20,6 +20,7 @@ use crate::{
         },
     },
     time::Instant,
+    trace::{Safe, tell},
 };
 
 impl Server {
@@ -60,6 +61,13 @@ impl Server {
             },
         );
         self.deadlines.decisions.arm(self.now, pending);
+        tell!(
+            debug,
+            "connect pending",
+            session = session,
+            pending = pending,
+            namespace = namespace
+        );
         if let Some(connection) = self.connection_mut(session) {
             connection.set(namespace, Member::Pending(pending));
         }
@@ -97,6 +105,12 @@ impl Server {
         }
         self.pending.remove(pending);
         let socket = self.add_socket(id, session, namespace);
+        tell!(
+            debug,
+            "connect accepted",
+            pending = pending,
+            socket = socket
+        );
         for room in rooms {
             self.join_room(socket, member_of(socket), namespace, room);
         }
@@ -151,6 +165,9 @@ impl Server {
     ) -> Result<(), Stale> {
         self.advance(now);
         let done = self.turn_away(pending, message, data);
+        if done.is_ok() {
+            tell!(debug, "connect refused", pending = pending);
+        }
         self.settle();
         done
     }
@@ -174,6 +191,12 @@ impl Server {
 
     /// Ends a pending CONNECT that nobody waits for any more.
     pub(super) fn withdraw(&mut self, pending: PendingKey, reason: Withdrawal) {
+        tell!(
+            debug,
+            "connect withdrawn",
+            pending = pending,
+            reason = Safe(reason)
+        );
         self.out.tell(Event::Withdrawn { pending, reason });
         self.pending.remove(pending);
     }
@@ -184,7 +207,7 @@ impl Server {
     }
 
     fn send_control(&mut self, session: SessionKey, text: Bytes) -> Result<Fate, SendError> {
-        let packet = Outgoing::text(text);
+        let packet = Outgoing::vital(text);
         self.sessions.send(session, packet, false, &mut self.out)
     }
 

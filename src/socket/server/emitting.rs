@@ -18,12 +18,14 @@ use crate::{
 impl Server {
     /// Sends an event to one socket or to many. It is encoded once, whatever the number.
     ///
-    /// A socket that takes no more never fails a broadcast: it is counted as dropped.
+    /// A socket that takes no more never fails a broadcast: it is counted as dropped, and as missing
+    /// among the answers.
     ///
     /// # Errors
     ///
     /// To one socket: [`EmitError::Stale`] if it is gone, [`EmitError::QueueFull`] if too much
-    /// waits for its client, whose connection was then closed, [`EmitError::TooManyAcks`] if it
+    /// waits for its client, whose connection was then closed unless the configuration says
+    /// [`Overflow::Refuse`](crate::engine::Overflow::Refuse), [`EmitError::TooManyAcks`] if it
     /// owes too many answers. To a group: [`EmitError::Stale`] if the namespace is gone.
     pub fn emit(
         &mut self,
@@ -115,13 +117,17 @@ impl Server {
         let mut sent = Sent {
             queued: 0,
             dropped: 0,
+            displaced: 0,
             ack: ack.map(|(_, key)| key),
         };
         match to {
             To::Socket(socket) => {
                 let result = self.deliver_to(socket, packet, options, ack);
                 match (result, ack) {
-                    (Ok(Fate::Queued), _) => sent.queued = 1,
+                    (Ok(Fate::Queued { displaced }), _) => {
+                        sent.queued = 1;
+                        sent.displaced = displaced;
+                    }
                     (Ok(Fate::Dropped), ack) => {
                         // Nobody will answer what was not sent.
                         sent.dropped = 1;
@@ -171,11 +177,8 @@ impl Server {
         let fate = self
             .sessions
             .send(session, packet.clone(), options.volatile, &mut self.out)
-            .map_err(|error| match error {
-                SendError::QueueFull { queued, limit } => EmitError::QueueFull { queued, limit },
-                SendError::Closed | SendError::Separator => EmitError::Stale,
-            })?;
-        if let (Fate::Queued, Some((id, key))) = (fate, ack)
+            .map_err(emit_error)?;
+        if let (Fate::Queued { .. }, Some((id, key))) = (fate, ack)
             && let Some(state) = self.sockets.get_mut(socket)
         {
             state.acks.insert(id, key);
@@ -214,8 +217,9 @@ impl Server {
         let fate = self
             .sessions
             .send(session, packet.clone(), options.volatile, &mut self.out);
-        if fate == Ok(Fate::Queued) {
+        if let Ok(Fate::Queued { displaced }) = fate {
             sent.queued += 1;
+            sent.displaced += displaced;
             return;
         }
         sent.dropped += 1;
@@ -225,6 +229,14 @@ impl Server {
             state.acks.remove(&id);
             self.acks.take_off(key, Off::Disconnected);
         }
+    }
+}
+
+/// Why a packet did not go to one socket.
+pub(super) fn emit_error(error: SendError) -> EmitError {
+    match error {
+        SendError::QueueFull { queued, limit } => EmitError::QueueFull { queued, limit },
+        SendError::Closed | SendError::Separator => EmitError::Stale,
     }
 }
 

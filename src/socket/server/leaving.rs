@@ -17,6 +17,7 @@ use crate::{
         event::{DisconnectReason, Event, SocketKey, To, Violation, Withdrawal, boxed_names},
     },
     time::Instant,
+    trace::{Safe, tell},
 };
 
 impl Server {
@@ -138,6 +139,12 @@ impl Server {
         };
         let (session, namespace, id) = (state.session, state.namespace, state.id);
         let rooms = self.take_rooms(socket);
+        tell!(
+            debug,
+            "socket disconnected",
+            socket = socket,
+            reason = Safe(reason)
+        );
         self.out.tell(Event::Disconnected {
             socket,
             reason,

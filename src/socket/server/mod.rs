@@ -38,7 +38,7 @@ use crate::{
         Stale, TransportId,
     },
     engine::{
-        Inbound,
+        Inbound, Statistics,
         sessions::{Budget, Notice, Sessions, Sink},
         target,
     },
@@ -233,6 +233,15 @@ impl Server {
                 Notice::Closed { session, reason } => self.on_closed(session, reason),
                 Notice::Handshake { request } => self.out.tell(Event::Handshake { request }),
                 Notice::Opened { session, request } => self.on_opened(session, request),
+                Notice::Pressure {
+                    session,
+                    queued,
+                    is_high,
+                } => self.out.tell(Event::Pressure {
+                    session,
+                    queued,
+                    is_high,
+                }),
                 Notice::Refused { request, refusal } => {
                     self.out.tell(Event::Refused { request, refusal });
                 }
@@ -396,5 +405,9 @@ impl Machine for Server {
 
     fn sessions(&self) -> usize {
         self.sessions.len()
+    }
+
+    fn statistics(&self) -> Statistics {
+        self.sessions.statistics()
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     engine::sessions::Budget,
     socket::event::{AckOutcome, Event, PendingKey, Violation, Withdrawal},
     time::Instant,
+    trace::{Safe, tell},
 };
 
 impl Server {
@@ -55,6 +56,12 @@ impl Server {
         let now = self.now;
         if self.pending.get(pending).is_some_and(|it| it.by <= now) {
             let reason = Withdrawal::TimedOut;
+            tell!(
+                debug,
+                "connect withdrawn",
+                pending = pending,
+                reason = Safe(reason)
+            );
             self.out.tell(Event::Withdrawn { pending, reason });
             _ = self.turn_away(pending, "timeout", None);
         }
