@@ -106,7 +106,7 @@ impl Scene {
     }
 
     /// How much a counter has grown since the session opened.
-    fn grown(&self, field: fn(&Statistics) -> u64) -> u64 {
+    fn grown(&self, field: Field) -> u64 {
         field(&self.now()) - field(&self.before)
     }
 }
@@ -175,8 +175,9 @@ fn queued_bytes_are_what_waits_for_all_sessions() {
     assert_eq!(scene.now().queued_bytes, 0, "gone with its session");
 }
 
+type Field = fn(&Statistics) -> u64;
 /// What ends a session, and which counter must have grown by it.
-type Ending = (fn() -> Scene, fn(&mut Scene), fn(&Statistics) -> u64);
+type Ending = (fn() -> Scene, fn(&mut Scene), Field);
 
 #[test]
 fn sessions_that_close_are_told_apart_by_their_reason() {
@@ -340,7 +341,7 @@ fn an_upgrade_that_was_begun_is_completed_or_failed() {
 
 #[test]
 fn refused_requests_are_told_apart_by_what_was_refused() {
-    let refusals: [(&str, &str, fn(&Statistics) -> u64); 5] = [
+    let refusals: [(&str, &str, Field); 5] = [
         ("POST", "EIO=4&transport=polling", |it| {
             it.refused.bad_handshake_method
         }),
