@@ -19,7 +19,7 @@ use std::{
 use socketio_proto::{
     edge::{Carrier, End, Lost, Machine},
     engine::Overflow,
-    socket::{Config, Data, Event, Options, Packet, Server, To},
+    socket::{Config, Data, Event, Options, Packet, PendingKey, Server, SocketKey, To},
     time::UnixTime,
 };
 use support::{Driver, HeaderMap, sid_of};
@@ -180,7 +180,7 @@ impl Life {
         self.transports - 1
     }
 
-    fn pending(&self) -> socketio_proto::socket::PendingKey {
+    fn pending(&self) -> PendingKey {
         let mut events = self.driver.events.iter().rev();
         let pending = events.find_map(|event| match event {
             Event::Connecting(connecting) => Some(connecting.pending),
@@ -190,8 +190,8 @@ impl Life {
     }
 }
 
-fn run(life: &mut Life) {
-    // A polling client that becomes a WebSocket.
+/// A polling client becomes a WebSocket, and asks for namespaces; the transport of its socket.
+fn arrive(life: &mut Life) -> (usize, SocketKey) {
     let query = life.polling();
     assert_eq!(life.told(), ["DEBUG session opened, Polling"]);
     let t = life.websocket(&query.replace("polling", "websocket"));
@@ -240,8 +240,11 @@ fn run(life: &mut Life) {
             "DEBUG connect withdrawn, TimedOut",
         ]
     );
+    (t, socket)
+}
 
-    // It sends, and takes little.
+/// It sends, takes little, and breaks a rule.
+fn misbehave(life: &mut Life, t: usize, socket: SocketKey) {
     life.driver.text(t, r#"42["MARKER-of-payload",1]"#);
     life.driver.run();
     for _ in 0..5 {
@@ -261,7 +264,7 @@ fn run(life: &mut Life) {
         ]
     );
 
-    // It breaks a rule. Which character it was is the client's.
+    // Which character it was is the client's.
     life.driver.text(t, "§MARKER-of-payload");
     life.driver.run();
     assert_eq!(
@@ -271,8 +274,10 @@ fn run(life: &mut Life) {
             "DEBUG socket disconnected, Connection(ParseError(unknown-type))",
         ]
     );
+}
 
-    // Upgrades that fail, and requests that are refused.
+/// Upgrades fail, requests are refused, and all ends.
+fn fail(life: &mut Life) {
     let query = life.polling();
     let t = life.websocket(&query.replace("polling", "websocket"));
     life.driver.lost(t, Lost::Failed);
@@ -334,7 +339,11 @@ type Map = std::collections::BTreeMap<&'static str, &'static str>;
 fn a_whole_life_is_told_by_its_keys_and_no_secret_is() {
     let mut life = Life::new();
     let collector = life.told.clone();
-    with_default(collector, || run(&mut life));
+    with_default(collector, || {
+        let (transport, socket) = arrive(&mut life);
+        misbehave(&mut life, transport, socket);
+        fail(&mut life);
+    });
     assert!(life.secrets.len() >= SECRETS.len() + 4);
     for line in &life.all {
         for secret in &life.secrets {
