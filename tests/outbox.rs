@@ -466,6 +466,65 @@ fn pressure_is_told_in_its_place_among_the_outputs() {
 }
 
 #[test]
+fn marks_and_cap_are_exact() {
+    let config = engine::Config::builder()
+        .low_water(165)
+        .high_water(330)
+        .max_queued(400)
+        .max_batch(1)
+        .overflow(Overflow::Refuse)
+        .build()
+        .unwrap();
+    let server = engine::Server::new(config, [3; 32]);
+    let mut driver = Driver::new(server, "/engine.io/", |event| format!("{event:?}"));
+    driver.websocket("EIO=4&transport=websocket");
+    driver.take();
+    driver.open(0);
+    driver.take();
+    let Some(&engine::Event::SessionOpened { session, .. }) = driver.events.first() else {
+        panic!("no session");
+    };
+    let send = |driver: &mut Driver<engine::Server>, size: usize| {
+        let message = socketio_proto::edge::Message::Text("x".repeat(size).into());
+        let sent = driver.machine.send(driver.now, session, message);
+        driver.take();
+        sent.is_ok()
+    };
+    let pressures = |driver: &Driver<engine::Server>| driver.events.len() - 1;
+    assert!(send(&mut driver, 100) && send(&mut driver, 100));
+    assert_eq!(
+        (driver.machine.queued(session), pressures(&driver)),
+        (Some(330), 0)
+    );
+    assert!(!send(&mut driver, 6), "401 bytes");
+    assert!(send(&mut driver, 5), "400 bytes");
+    assert_eq!(pressures(&driver), 1);
+    driver.sent(0);
+    driver.take();
+    assert_eq!(
+        (driver.machine.queued(session), pressures(&driver)),
+        (Some(235), 1)
+    );
+    driver.sent(0);
+    driver.take();
+    assert_eq!(
+        (driver.machine.queued(session), pressures(&driver)),
+        (Some(70), 2)
+    );
+
+    // Down to exactly the low mark.
+    assert!(send(&mut driver, 36) && send(&mut driver, 100));
+    assert_eq!(pressures(&driver), 3);
+    driver.sent(0);
+    driver.sent(0);
+    driver.take();
+    assert_eq!(
+        (driver.machine.queued(session), pressures(&driver)),
+        (Some(165), 4)
+    );
+}
+
+#[test]
 fn an_engine_server_tells_pressure_and_what_a_message_displaced() {
     let config = engine::Config::builder()
         .max_queued(500)

@@ -68,10 +68,8 @@ pub struct Codec<P> {
 impl<P: Parser> Codec<P> {
     /// Reads one message of a WebSocket (Engine.IO protocol v4, "Packet encoding", "WebSocket").
     pub fn read(self, message: Message) -> Inbound<P> {
-        let mut inbound = Inbound {
-            bytes: message.len(),
-            ..Inbound::default()
-        };
+        let mut inbound = Inbound::default();
+        inbound.bytes = message.len();
         match message {
             // Nearly all texts are messages: they are not cut off from their type.
             Message::Text(text) if text.starts_with(packet::MESSAGE) => {
@@ -91,10 +89,8 @@ impl<P: Parser> Codec<P> {
         // So many packets have to be good before room is made for all that are left at once.
         const FEW: usize = 16;
 
-        let mut inbound = Inbound {
-            bytes: body.len(),
-            ..Inbound::default()
-        };
+        let mut inbound = Inbound::default();
+        inbound.bytes = body.len();
         let mut packets = Packets::new(body, self.max_packets);
         while let Some(packet) = packets.next() {
             if inbound.rest.len() == FEW {
