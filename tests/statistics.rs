@@ -19,8 +19,8 @@ use bytestring::ByteString;
 use proptest::prelude::*;
 use socketio_proto::{
     edge::{
-        BodyRead, Carrier, End, Lost, Machine, Message, Output, Request, RequestId, SessionKey,
-        TransportId,
+        Admission, BodyRead, Carrier, End, Lost, Machine, Message, Output, Request, RequestId,
+        SessionKey, TransportId,
     },
     engine::{Codec, Config, ConfigBuilder, Event, Overflow, Raw, Server, Statistics},
     time::Instant,
@@ -111,6 +111,17 @@ impl Scene {
     }
 }
 
+/// So much of a body is there.
+fn received(driver: &mut Driver<Server>, request: usize, bytes: usize) {
+    let (id, now) = (driver.request_id(request), driver.now);
+    driver.machine.handle_body_progress(now, id, bytes);
+}
+
+fn admit(driver: &mut Driver<Server>, request: usize, admission: Admission) {
+    let (id, now) = (driver.request_id(request), driver.now);
+    driver.machine.admit(now, id, admission).unwrap();
+}
+
 #[test]
 fn a_server_that_did_nothing_counts_nothing() {
     let driver = Scene::empty(config());
@@ -158,6 +169,27 @@ fn requests_and_transports_count_while_they_are_known() {
 }
 
 #[test]
+fn handshakes_and_bodies_count_while_they_are_waited_for() {
+    let mut driver = Scene::empty(config().ask_admission(true));
+    let request = driver.get("EIO=4&transport=polling");
+    assert_eq!(driver.machine.statistics().handshakes, 1);
+    admit(&mut driver, request, Admission::Allow);
+    assert_eq!(driver.machine.statistics().handshakes, 0);
+    assert_eq!(driver.machine.statistics().polling_sessions, 1);
+
+    let mut scene = Scene::polling();
+    let query = scene.query.clone();
+    let request = scene.driver.post(&query);
+    scene.driver.run();
+    received(&mut scene.driver, request, 100);
+    assert_eq!(scene.now().body_bytes, 100);
+    received(&mut scene.driver, request, 250);
+    assert_eq!(scene.now().body_bytes, 250);
+    scene.driver.body(request, b"4a");
+    assert_eq!(scene.now().body_bytes, 0);
+}
+
+#[test]
 fn queued_bytes_are_what_waits_for_all_sessions() {
     let mut scene = Scene::polling();
     assert!(scene.send(10) && scene.send(20));
@@ -181,7 +213,7 @@ type Ending = (fn() -> Scene, fn(&mut Scene), Field);
 
 #[test]
 fn sessions_that_close_are_told_apart_by_their_reason() {
-    let ends: [Ending; 7] = [
+    let ends: [Ending; 8] = [
         (
             Scene::polling,
             |it| {
@@ -214,7 +246,7 @@ fn sessions_that_close_are_told_apart_by_their_reason() {
             Scene::websocket,
             |it| {
                 let now = it.driver.now;
-                it.driver.machine.shutdown(now);
+                it.driver.machine.shutdown(now, Duration::ZERO);
             },
             |it| it.closed.server_shutdown,
         ),
@@ -227,6 +259,15 @@ fn sessions_that_close_are_told_apart_by_their_reason() {
             Scene::websocket,
             |it| it.driver.lost(0, Lost::TooBig),
             |it| it.closed.transport_error,
+        ),
+        (
+            || Scene::websocket_with(config().pause_timeout(Duration::from_millis(100))),
+            |it| {
+                let (now, session) = (it.driver.now, it.session);
+                it.driver.machine.set_reading(now, session, true).unwrap();
+                it.driver.sleep(100);
+            },
+            |it| it.closed.unread,
         ),
     ];
     for (i, (scene, end, field)) in ends.into_iter().enumerate() {
@@ -358,16 +399,7 @@ fn refused_requests_are_told_apart_by_what_was_refused() {
             it.refused.unsupported_revision
         }),
     ];
-    let sum = |now: &Statistics| {
-        let it = now.refused;
-        it.bad_handshake_method
-            + it.bad_request
-            + it.too_large
-            + it.unavailable
-            + it.unknown_session
-            + it.unknown_transport
-            + it.unsupported_revision
-    };
+    let sum = |now: &Statistics| now.refused.total();
     for (method, query, field) in refusals {
         let mut driver = Scene::empty(config());
         driver.request(Carrier::Polling, method, query, &HeaderMap::default());
@@ -382,11 +414,39 @@ fn refused_requests_are_told_apart_by_what_was_refused() {
     scene.driver.body_too_large(request);
     assert_eq!((scene.now().refused.too_large, sum(&scene.now())), (1, 1));
 
-    let mut driver = Scene::empty(config());
-    driver.machine.shutdown(Instant::ORIGIN);
+    let mut driver = Scene::empty(config().max_sessions(1));
+    driver.get("EIO=4&transport=polling");
     driver.get("EIO=4&transport=polling");
     let now = driver.machine.statistics();
-    assert_eq!((now.refused.unavailable, sum(&now)), (1, 1));
+    assert_eq!((now.refused.sessions, sum(&now)), (1, 1));
+
+    let mut scene = Scene::polling_with(config().max_body_bytes(10));
+    let query = scene.query.clone();
+    let request = scene.driver.post(&query);
+    scene.driver.run();
+    received(&mut scene.driver, request, 11);
+    assert_eq!((scene.now().refused.bodies, sum(&scene.now())), (1, 1));
+
+    let asking = config().ask_admission(true).max_handshakes(1);
+    let mut driver = Scene::empty(asking.admission_timeout(Duration::from_millis(50)));
+    let request = driver.get("EIO=4&transport=polling");
+    driver.get("EIO=4&transport=polling");
+    let now = driver.machine.statistics();
+    assert_eq!((now.refused.handshakes, sum(&now)), (1, 1));
+    let message = "no".into();
+    admit(&mut driver, request, Admission::Deny { message });
+    let now = driver.machine.statistics();
+    assert_eq!((now.refused.forbidden, sum(&now)), (1, 2));
+    driver.get("EIO=4&transport=polling");
+    driver.sleep(50);
+    let now = driver.machine.statistics();
+    assert_eq!((now.refused.undecided, sum(&now)), (1, 3));
+
+    let mut driver = Scene::empty(config());
+    driver.machine.shutdown(Instant::ORIGIN, Duration::ZERO);
+    driver.get("EIO=4&transport=polling");
+    let now = driver.machine.statistics();
+    assert_eq!((now.refused.shutting_down, sum(&now)), (1, 1));
 }
 
 #[test]
@@ -431,6 +491,8 @@ fn inputs_that_name_what_is_forgotten_are_stale() {
     assert_eq!(scene.now().stale_inputs, 4);
     scene.driver.end(request, End::Gone);
     assert_eq!(scene.now().stale_inputs, 5);
+    received(&mut scene.driver, request, 1);
+    assert_eq!(scene.now().stale_inputs, 6);
 
     let mut scene = Scene::polling();
     let query = scene.query.clone();
@@ -619,6 +681,10 @@ impl World {
                     }
                 }
                 Output::Transmit { transport, .. } => self.busy.push(transport),
+                Output::AbortRequest { request } => {
+                    self.requests.remove(&request);
+                }
+                Output::SetReading { .. } => {}
             }
         }
     }

@@ -319,7 +319,7 @@ fn fail(life: &mut Life) {
     );
     life.websocket("EIO=4&transport=websocket");
     let now = life.driver.now;
-    life.driver.machine.shutdown(now);
+    life.driver.machine.shutdown(now, Duration::ZERO);
     life.driver.get("EIO=4&transport=polling&x=VALUE-of-query");
     life.driver.run();
     assert_eq!(
@@ -328,7 +328,7 @@ fn fail(life: &mut Life) {
             "DEBUG session opened, WebSocket",
             "DEBUG shutdown sessions=1",
             "DEBUG session closed, ServerShutdown",
-            "DEBUG request refused, \"unavailable\"",
+            "DEBUG request refused, Unavailable(ShuttingDown)",
         ]
     );
 }

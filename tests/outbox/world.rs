@@ -266,9 +266,10 @@ impl World {
         self.check();
     }
 
-    /// The client answers the last ping, and the next is due.
+    /// The client answers the last ping, and the next is due. Not while an answer to a poll is on
+    /// its way: that has a time of its own.
     pub fn beat(&mut self) {
-        if self.expects_close {
+        if self.expects_close || (self.transport.is_none() && self.out.is_some()) {
             return;
         }
         self.says("3");
