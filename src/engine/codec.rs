@@ -68,8 +68,7 @@ pub struct Codec<P> {
 impl<P: Parser> Codec<P> {
     /// Reads one message of a WebSocket (Engine.IO protocol v4, "Packet encoding", "WebSocket").
     pub fn read(self, message: Message) -> Inbound<P> {
-        let mut inbound = Inbound::default();
-        inbound.bytes = message.len();
+        let mut inbound = Inbound::of(message.len());
         match message {
             // Nearly all texts are messages: they are not cut off from their type.
             Message::Text(text) if text.starts_with(packet::MESSAGE) => {
@@ -89,8 +88,7 @@ impl<P: Parser> Codec<P> {
         // So many packets have to be good before room is made for all that are left at once.
         const FEW: usize = 16;
 
-        let mut inbound = Inbound::default();
-        inbound.bytes = body.len();
+        let mut inbound = Inbound::of(body.len());
         let mut packets = Packets::new(body, self.max_packets);
         while let Some(packet) = packets.next() {
             if inbound.rest.len() == FEW {
@@ -124,6 +122,16 @@ impl<P: Parser> Inbound<P> {
         self.broken.as_ref()
     }
 
+    const fn of(bytes: usize) -> Self {
+        Self {
+            first: None,
+            rest: Vec::new(),
+            broken: None,
+            bytes,
+            ended: false,
+        }
+    }
+
     /// How many packets it holds.
     pub(crate) fn len(&self) -> usize {
         usize::from(self.first.is_some()) + self.rest.len()
@@ -149,13 +157,7 @@ impl<P: Parser> Inbound<P> {
 
 impl<P: Parser> Default for Inbound<P> {
     fn default() -> Self {
-        Self {
-            first: None,
-            rest: Vec::new(),
-            broken: None,
-            bytes: 0,
-            ended: false,
-        }
+        Self::of(0)
     }
 }
 
