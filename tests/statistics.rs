@@ -663,7 +663,7 @@ impl World {
                     self.closed += 1;
                     self.sessions.remove(&session);
                 }
-                Output::Event(_) => {}
+                Output::Event(_) | Output::SetReading { .. } => {}
                 Output::OpenTransport {
                     request,
                     transport,
@@ -684,7 +684,6 @@ impl World {
                 Output::AbortRequest { request } => {
                     self.requests.remove(&request);
                 }
-                Output::SetReading { .. } => {}
             }
         }
     }
