@@ -22,7 +22,7 @@ use socketio_proto::{
         Admission, BodyRead, Carrier, End, Lost, Machine, Message, Output, Request, RequestId,
         SessionKey, TransportId,
     },
-    engine::{Codec, Config, ConfigBuilder, Event, Overflow, Raw, Server, Statistics},
+    engine::{Codec, Config, ConfigBuilder, Event, Origins, Overflow, Raw, Server, Statistics},
     time::Instant,
 };
 use support::{Driver, HeaderMap, sid_of};
@@ -315,6 +315,15 @@ fn sent_packets_and_bytes_are_those_that_were_handed_over() {
         );
         assert_eq!((now.sent_packets, now.sent_bytes), (1, open.len() as u64));
     }
+    let greeting = || config().initial_message(Message::Text("hi".into()));
+    for (plain, with, more) in [
+        (Scene::polling(), Scene::polling_with(greeting()), 4),
+        (Scene::websocket(), Scene::websocket_with(greeting()), 3),
+    ] {
+        let (plain, with) = (plain.now(), with.now());
+        assert_eq!(with.sent_packets, plain.sent_packets + 1);
+        assert_eq!(with.sent_bytes, plain.sent_bytes + more);
+    }
     let mut scene = Scene::websocket();
     assert!(scene.send(5) && scene.send(6) && scene.send(7));
     assert_eq!(scene.grown(|it| it.sent_packets), 1, "the others wait");
@@ -412,6 +421,20 @@ fn refused_requests_are_told_apart_by_what_was_refused() {
     let request = scene.driver.post(&query);
     scene.driver.run();
     scene.driver.body_too_large(request);
+    assert_eq!((scene.now().refused.too_large, sum(&scene.now())), (1, 1));
+
+    let mut driver = Scene::empty(config().origins(Origins::list(["https://a.example"])));
+    let foreign = HeaderMap(vec![("origin", b"https://b.example".to_vec())]);
+    driver.request(Carrier::Polling, "GET", "EIO=4&transport=polling", &foreign);
+    let now = driver.machine.statistics();
+    assert_eq!((now.refused.foreign_origin, sum(&now)), (1, 1));
+
+    let mut scene = Scene::polling();
+    let query = scene.query.clone();
+    let long = HeaderMap(vec![("content-length", b"1000001".to_vec())]);
+    scene
+        .driver
+        .request(Carrier::Polling, "POST", &query, &long);
     assert_eq!((scene.now().refused.too_large, sum(&scene.now())), (1, 1));
 
     let mut driver = Scene::empty(config().max_sessions(1));
