@@ -14,11 +14,15 @@ use socketio_proto::edge::End;
 
 use crate::ticket::Ticket;
 
-/// The body of a response: at most one frame of known length.
+/// How much of a body is given at once. An HTTP library takes as much as it buffers, so that a
+/// large body counts as sent only when nearly all of it has gone.
+const PIECE: usize = 64 << 10;
+
+/// The body of a response, of known length.
 ///
 /// It reports how its request ended: as sent once its bytes were taken and it was dropped or polled
 /// to the end, as gone if it is dropped before that. "Taken" is as much as an HTTP library tells:
-/// the bytes lie in its buffer or the kernel's, not yet with the peer.
+/// the last bytes lie in its buffer or the kernel's, not yet with the peer.
 #[derive(Debug, Default)]
 pub struct Body {
     data: Bytes,
@@ -65,7 +69,8 @@ impl http_body::Body for Body {
             return Poll::Ready(None);
         }
         // Whoever polls may stop here, since it knows the length: dropping reports as well.
-        Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.data)))))
+        let piece = self.data.len().min(PIECE);
+        Poll::Ready(Some(Ok(Frame::data(self.data.split_to(piece)))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use socketio_proto::{
     edge::{Admission, Carrier, Machine, Message, SessionKey},
-    engine::{self, CloseReason, Config, SendError, Server, SessionId},
+    engine::{self, CloseReason, Config, SendError, Server, SessionId, Statistics},
 };
 use tokio::sync::mpsc;
 
@@ -193,6 +193,11 @@ impl EngineServer {
         self.driver.with(|server, _| server.queued(session))
     }
 
+    /// Counters and gauges, as they are now.
+    pub fn statistics(&self) -> Statistics {
+        self.driver.with(|server, _| server.statistics())
+    }
+
     /// What carries a session now.
     pub fn carrier(&self, session: SessionKey) -> Option<Carrier> {
         self.driver.with(|server, _| server.carrier(session))
@@ -240,6 +245,16 @@ pub enum Event {
         session: SessionKey,
         /// The request that opened it.
         request: RequestInfo,
+    },
+    /// More waits for a client than `high_water` of the configuration, or no more than `low_water`
+    /// again. The two take turns, the first is high.
+    Pressure {
+        /// The session.
+        session: SessionKey,
+        /// Bytes that waited then, each packet counted with 64 bytes added.
+        queued: usize,
+        /// Whether it is high now.
+        is_high: bool,
     },
     /// A session moved to another carrier.
     Upgraded {
@@ -370,6 +385,15 @@ impl Handler<Server> for Forward {
                 };
                 Event::Opened { session, request }
             }
+            engine::Event::Pressure {
+                session,
+                queued,
+                is_high,
+            } => Event::Pressure {
+                session,
+                queued,
+                is_high,
+            },
             engine::Event::Upgraded { session, carrier } => Event::Upgraded { session, carrier },
             _ => return,
         };

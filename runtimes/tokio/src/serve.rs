@@ -56,6 +56,7 @@ pub fn serve<S>(listener: TcpListener, service: S) -> Serve<S> {
         places: None,
         header_timeout: Duration::from_secs(30),
         write_timeout: Duration::from_secs(60),
+        spread: Duration::ZERO,
         grace: Duration::from_secs(10),
         until: Box::pin(future::pending()),
     }
@@ -70,6 +71,7 @@ pub struct Serve<S> {
     places: Option<Arc<Semaphore>>,
     header_timeout: Duration,
     write_timeout: Duration,
+    spread: Duration,
     grace: Duration,
     until: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
@@ -108,15 +110,26 @@ impl<S> Serve<S> {
         self
     }
 
-    /// How long closing may take once the signal came; what is left then is dropped. Default 10 s.
+    /// Over how long the closes of sessions are spread once the signal came, so that clients do not
+    /// all come back at once, here or elsewhere. Default none: all are closed at once.
+    pub fn spread(mut self, span: Duration) -> Self {
+        self.spread = span.min(FAR);
+        self
+    }
+
+    /// How long closing may take once the signal came, besides the [spread](Self::spread); what is
+    /// left then is dropped. Default 10 s.
     pub fn grace(mut self, span: Duration) -> Self {
         self.grace = span.min(FAR);
         self
     }
 
-    /// Serves until a signal: then no connection is accepted any more, sessions are closed in
-    /// order, the handler [finishes](Handler::finished), responses are finished, and serving ends.
-    /// All of that takes no longer than the [grace](Self::grace).
+    /// Serves until a signal: then new sessions are refused with 503, those that there are are closed
+    /// in order, the handler [finishes](Handler::finished), responses are finished, and serving ends.
+    /// All of that takes no longer than the [spread](Self::spread) and the [grace](Self::grace).
+    ///
+    /// Connections are accepted until the last session has closed, because a client that polls may
+    /// need one to fetch what waits for it.
     pub fn until(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
         self.until = Box::pin(signal);
         self
@@ -130,6 +143,7 @@ impl<S> fmt::Debug for Serve<S> {
             .field("places", &self.places)
             .field("header_timeout", &self.header_timeout)
             .field("write_timeout", &self.write_timeout)
+            .field("spread", &self.spread)
             .field("grace", &self.grace)
             .finish_non_exhaustive()
     }
@@ -139,8 +153,12 @@ impl<S> fmt::Debug for Serve<S> {
 ///
 /// It is sealed: [`Service`] and [`Or`] are the ones.
 pub trait Drain: sealed::Sealed {
-    /// Closes all sessions; see [`Driver::shutdown`](crate::Driver::shutdown).
-    fn drain(&self, grace: Duration) -> impl Future<Output = bool> + Send;
+    /// Closes all sessions; see [`Driver::drain`](crate::Driver::drain).
+    fn drain(
+        &self,
+        spread: Duration,
+        grace: Duration,
+    ) -> impl Future<Output = bool> + Send + 'static;
 }
 
 mod sealed {
@@ -153,16 +171,24 @@ mod sealed {
 }
 
 impl<M: Drivable, H: Handler<M>> Drain for Service<M, H> {
-    fn drain(&self, grace: Duration) -> impl Future<Output = bool> + Send {
+    fn drain(
+        &self,
+        spread: Duration,
+        grace: Duration,
+    ) -> impl Future<Output = bool> + Send + 'static {
         let driver = self.driver().clone();
-        async move { driver.shutdown(grace).await }
+        async move { driver.drain(spread, grace).await }
     }
 }
 
 impl<M: Drivable, H: Handler<M>, S> Drain for Or<M, H, S> {
-    fn drain(&self, grace: Duration) -> impl Future<Output = bool> + Send {
+    fn drain(
+        &self,
+        spread: Duration,
+        grace: Duration,
+    ) -> impl Future<Output = bool> + Send + 'static {
         let driver = self.driver().clone();
-        async move { driver.shutdown(grace).await }
+        async move { driver.drain(spread, grace).await }
     }
 }
 
@@ -198,14 +224,16 @@ where
     S::Error: Into<BoxError>,
     B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    async fn run(mut self) {
+    async fn run(self) {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(self.header_timeout);
         // Dropping it, also with this future, drops every connection that is not a WebSocket.
         let mut connections = JoinSet::new();
         let (finish, finishing) = watch::channel(());
-        loop {
+        let mut signal = self.until;
+        let mut deadline = None;
+        let deadline = loop {
             tokio::select! {
                 (stream, peer, place) = accept(&self.listener, self.places.as_ref()) => {
                     let hangup = Hangup::default();
@@ -220,13 +248,19 @@ where
                     connections.spawn(until(finishing.clone(), hangup, connection.with_upgrades()));
                 }
                 Some(_) = connections.join_next() => {}
-                () = &mut self.until => break,
+                () = &mut signal => match deadline {
+                    // The signal came; from now on it is the end of all sessions that is awaited.
+                    None => {
+                        let span = self.spread.saturating_add(self.grace);
+                        deadline = Some(Instant::now() + span);
+                        let drain = self.service.drain(self.spread, span);
+                        signal = Box::pin(async { _ = drain.await });
+                    }
+                    Some(deadline) => break deadline,
+                },
             }
-        }
+        };
         drop(self.listener);
-        let deadline = Instant::now() + self.grace;
-        // Connections stay open meanwhile: clients that poll fetch what waits for them.
-        self.service.drain(self.grace).await;
         _ = finish.send(());
         let all = async { while connections.join_next().await.is_some() {} };
         _ = timeout_at(deadline, all).await;

@@ -23,8 +23,8 @@ use app::client::{Client, LIMIT, serve};
 use serde::Deserialize;
 use serde_json::json;
 use socketio_tokio::{
-    Ack, AckError, Args, ArgsError, Cause, Connecting, DisconnectReason, Error, Io, Refusal, Reply,
-    Socket,
+    Ack, AckError, Args, ArgsError, Cause, Connecting, DisconnectReason, Error, Io, Pressure,
+    Refusal, Reply, Socket,
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -632,4 +632,36 @@ async fn a_client_that_is_faster_than_its_handlers_is_disconnected() {
 
     let reason = timeout(LIMIT, left.recv()).await.unwrap();
     assert_eq!(reason, Some(DisconnectReason::ServerKicked));
+}
+
+#[tokio::test]
+async fn an_application_is_told_when_much_waits_for_a_client_and_when_little_does_again() {
+    let (sender, mut told) = mpsc::unbounded_channel();
+    let io = Io::new();
+    io.of("/")
+        .on_pressure(move |socket: Socket, pressure: Pressure| {
+            let sender = sender.clone();
+            async move {
+                _ = sender.send((pressure.is_high, pressure.queued, socket.queued()));
+            }
+        });
+    let mut client = Client::join(serve(&io).await).await;
+
+    // More than the kernel takes of a client that does not read.
+    let text = "x".repeat(1 << 20);
+    for _ in 0..16 {
+        io.emit("much", (&*text,)).unwrap();
+    }
+    let (is_high, queued, _) = timeout(LIMIT, told.recv()).await.unwrap().unwrap();
+    assert!(is_high);
+    assert!(queued > 1 << 20, "{queued}");
+    assert!(io.statistics().queued_bytes > 0);
+    for _ in 0..16 {
+        client.read().await;
+    }
+    let (is_high, queued, now) = timeout(LIMIT, told.recv()).await.unwrap().unwrap();
+    assert!(!is_high);
+    assert!(queued <= 256 << 10, "{queued}");
+    assert_eq!(now, 0);
+    assert_eq!(io.statistics().queued_bytes, 0);
 }

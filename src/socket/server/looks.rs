@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use bytestring::ByteString;
 
-use super::{Server, admission::member_of};
+use super::{Server, admission::member_of, connection::Connection};
 use crate::{
     edge::{Carrier, SessionKey},
     random::SessionId,
@@ -39,6 +39,12 @@ impl Server {
     /// The name of a namespace.
     pub fn namespace_name(&self, namespace: NamespaceKey) -> Option<&ByteString> {
         self.namespaces.get(namespace).map(|it| &it.name)
+    }
+
+    /// The sockets of a connection, in the order of joining.
+    pub fn sockets_of(&self, session: SessionKey) -> Vec<SocketKey> {
+        let connection = self.connection(session);
+        connection.map(Connection::sockets).unwrap_or_default()
     }
 
     /// The connection of a socket.

@@ -63,12 +63,12 @@ impl Inbox {
         let size = size_of(&job);
         let mut queue = self.queue();
         let waits = queue.backlog.bytes();
-        if size > 0 {
-            // After the first event that is left out, no other may follow.
-            queue.is_full |= waits > 0 && waits.saturating_add(size) > limit;
-            if queue.is_full {
-                return Err(Full);
-            }
+        let fits = size == 0 || waits == 0 || waits.saturating_add(size) <= limit;
+        // After the first event that is left out, no other may follow.
+        let is_event = matches!(job, Job::Event { .. });
+        queue.is_full |= is_event && !fits;
+        if !fits || (is_event && queue.is_full) {
+            return Err(Full);
         }
         queue.jobs.push_back(job);
         Ok(Posted {
@@ -105,6 +105,7 @@ fn size_of(job: &Job) -> usize {
     match job {
         Job::Connect | Job::Disconnect => 0,
         Job::Event { args, .. } => OVERHEAD + args.size(),
+        Job::Pressure(_) => OVERHEAD,
     }
 }
 

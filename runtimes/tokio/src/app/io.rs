@@ -2,7 +2,11 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use socketio_proto::socket::{Config, NamespaceError, Sent, Server};
+use socketio_proto::{
+    edge::Machine,
+    engine::Statistics,
+    socket::{Config, NamespaceError, Sent, Server},
+};
 
 use super::{
     Arguments, Broadcast, EmitError, Namespace, Rooms, Socket,
@@ -416,6 +420,11 @@ impl Io {
     /// clients do not all come back at once, here or elsewhere. `grace` begins now, too.
     pub async fn drain(&self, spread: Duration, grace: Duration) -> bool {
         self.link.0.drain(spread, grace).await
+    }
+
+    /// Counters and gauges of all connections, as they are now.
+    pub fn statistics(&self) -> Statistics {
+        self.link.with(|server, _, _| server.statistics())
     }
 
     /// The sockets of `/`, as they are now.

@@ -10,7 +10,7 @@ use std::{
 
 use socketio_proto::socket::{Args, ReplyToken};
 
-use super::{Cause, HandlerError, Reply, Socket, inbox::Taken, setup::OnEvent};
+use super::{Cause, HandlerError, Reply, Socket, inbox::Taken, setup::OnEvent, socket::Pressure};
 
 /// One thing that the handlers of a socket have to do.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(crate) enum Job {
         args: Args,
         reply: Option<ReplyToken>,
     },
+    /// Much waits for the client, or little again.
+    Pressure(Pressure),
 }
 
 /// Does what waits for a socket, one job after the other, until nothing does.
@@ -84,6 +86,12 @@ async fn run(socket: &Socket, job: Job) {
             for handler in &setup.on_disconnect {
                 let done = catch(async { handler(socket.clone(), reason).await }).await;
                 report(socket, "disconnect", done);
+            }
+        }
+        Job::Pressure(pressure) => {
+            for handler in &setup.on_pressure {
+                let done = catch(async { handler(socket.clone(), pressure).await }).await;
+                report(socket, "pressure", done);
             }
         }
         Job::Event { args, reply } => {

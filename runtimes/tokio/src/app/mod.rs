@@ -44,7 +44,7 @@ pub use self::{
     namespace::Namespace,
     outcome::{Ack, AsTheyCame, Decoded, Finish, FromArgs, Reply, Respond, Tried},
     rooms::Rooms,
-    socket::Socket,
+    socket::{Pressure, Socket},
     tables::Tables,
 };
 pub use socketio_proto::socket::{

@@ -11,7 +11,7 @@ use socketio_proto::socket::{DisconnectReason, NamespaceKey, Sent, is_reserved};
 
 use super::{
     Arguments, Broadcast, BroadcastWithAck, Connecting, EmitError, EventHandler, HandlerError,
-    Refusal, Rooms, Socket, SyncEventHandler, handler,
+    Pressure, Refusal, Rooms, Socket, SyncEventHandler, handler,
     link::Link,
     outcome::Finish,
     packet::Flags,
@@ -203,6 +203,26 @@ impl Namespace {
         self.change(|setup| {
             setup.on_disconnect.push(Arc::new(move |socket, reason| {
                 let running = handler(socket, reason);
+                Box::pin(async move { running.await.finish() })
+            }));
+        })
+    }
+
+    /// Adds a handler of back-pressure: it is told when more waits for the client of a socket than
+    /// `high_water` of the configuration, and when no more than `low_water` does again. The two take
+    /// turns, the first is high.
+    ///
+    /// What counts is what waits on the whole connection, so all of its sockets are told. It runs
+    /// between the socket's other handlers, when it is its turn: [`Socket::queued`] says how it is
+    /// then. If too much waits for the handlers already, it is left out.
+    pub fn on_pressure<F, Fut>(self, handler: F) -> Self
+    where
+        F: Fn(Socket, Pressure) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Finish> + Send + 'static,
+    {
+        self.change(|setup| {
+            setup.on_pressure.push(Arc::new(move |socket, pressure| {
+                let running = handler(socket, pressure);
                 Box::pin(async move { running.await.finish() })
             }));
         })

@@ -4,7 +4,7 @@ use std::{collections::HashMap, fmt, pin::Pin, sync::Arc};
 
 use socketio_proto::socket::{Args, DisconnectReason};
 
-use super::{Cause, Connecting, HandlerError, Refusal, Reply, Socket};
+use super::{Cause, Connecting, HandlerError, Refusal, Reply, Socket, socket::Pressure};
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -17,6 +17,7 @@ pub(crate) type Judging = Boxed<Result<(), Refusal>>;
 pub(crate) type Middleware = Arc<dyn Fn(Connecting) -> Judging + Send + Sync>;
 pub(crate) type OnConnect = Arc<dyn Fn(Socket) -> Running + Send + Sync>;
 pub(crate) type OnDisconnect = Arc<dyn Fn(Socket, DisconnectReason) -> Running + Send + Sync>;
+pub(crate) type OnPressure = Arc<dyn Fn(Socket, Pressure) -> Running + Send + Sync>;
 pub(crate) type OnError = Arc<dyn Fn(&Socket, &HandlerError) + Send + Sync>;
 
 type AsyncHandler = dyn Fn(Socket, Args, Reply) -> Running + Send + Sync;
@@ -40,6 +41,7 @@ pub(crate) struct Setup {
     pub(crate) on_event: HashMap<Box<str>, OnEvent>,
     pub(crate) fallback: Option<OnEvent>,
     pub(crate) on_disconnect: Vec<OnDisconnect>,
+    pub(crate) on_pressure: Vec<OnPressure>,
     pub(crate) on_error: Vec<OnError>,
 }
 

@@ -28,6 +28,17 @@ pub struct Socket {
     state: Arc<SocketState>,
 }
 
+/// How much waits for a client.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Pressure {
+    /// Bytes that waited then, each packet counted with 64 bytes added.
+    pub queued: usize,
+    /// Whether that is above `high_water` of the configuration; otherwise it is down at `low_water`
+    /// again.
+    pub is_high: bool,
+}
+
 /// What is kept of a socket beside the machine.
 #[derive(Debug)]
 pub(crate) struct SocketState {
@@ -94,6 +105,14 @@ impl Socket {
     /// How the client connected.
     pub fn handshake(&self) -> &Handshake {
         &self.state.guest.handshake
+    }
+
+    /// Bytes that wait for the client on its connection, each packet counted with 64 bytes added.
+    /// None once it is gone.
+    pub fn queued(&self) -> usize {
+        let session = self.state.session;
+        let queued = self.link.with(|server, _, _| server.queued(session));
+        queued.unwrap_or_default()
     }
 
     /// Whether the client is still here. It may be gone in the next moment.

@@ -29,7 +29,7 @@ use super::{
     job::{Job, drain},
     link::WeakLink,
     namespace::NamespaceState,
-    socket::{Left, SocketState},
+    socket::{Left, Pressure, SocketState},
     tasks::Tasks,
 };
 use crate::{
@@ -283,6 +283,21 @@ impl Tables {
                 .disconnect(context.now, To::Socket(socket), true),
         }
     }
+
+    fn on_pressure(
+        &mut self,
+        context: &mut Context<'_, Server>,
+        socket: SocketKey,
+        pressure: Pressure,
+    ) {
+        let state = self.sockets.get(socket).map(Arc::clone);
+        let Some(state) = state.filter(|state| !state.guest.setup.on_pressure.is_empty()) else {
+            return;
+        };
+        if let Ok(Posted { stops: true, .. }) = self.post(&state, Job::Pressure(pressure)) {
+            self.read_no_more(context.machine, context.now, state.session);
+        }
+    }
 }
 
 impl Handler<Server> for Tables {
@@ -318,6 +333,16 @@ impl Handler<Server> for Tables {
                         .admit(context.now, request, Admission::Allow);
                 }
             },
+            Event::Pressure {
+                session,
+                queued,
+                is_high,
+            } => {
+                let pressure = Pressure { queued, is_high };
+                for socket in context.machine.sockets_of(session) {
+                    self.on_pressure(context, socket, pressure);
+                }
+            }
             Event::SessionClosed { session, .. } => {
                 if let Some(connection) = self.sessions.remove(session) {
                     self.later.drop(connection);

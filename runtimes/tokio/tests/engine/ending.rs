@@ -7,10 +7,14 @@ use std::{
 
 use http_body_util::BodyExt;
 use socketio_proto::{
-    edge::Machine,
+    edge::{Carrier, Machine},
     engine::{self, CloseReason, Config, TransportError},
 };
-use socketio_tokio::{Clock, Driver, EngineServer, Handler, Service, seed};
+use socketio_tokio::{Clock, Driver, EngineServer, Event, Handler, Service, seed};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
 
 use crate::support::*;
 
@@ -33,7 +37,7 @@ async fn a_shutdown_tells_every_client_and_ends() {
     for _ in 0..2 {
         assert_eq!(echo.closed().await, CloseReason::ServerShutdown);
     }
-    assert!(tokio::net::TcpStream::connect(echo.address).await.is_err());
+    assert!(TcpStream::connect(echo.address).await.is_err());
 }
 
 #[tokio::test]
@@ -90,7 +94,7 @@ async fn an_answer_that_is_dropped_unread_is_lost_and_one_that_was_taken_is_not(
     for taken in [false, true] {
         let (server, mut events) = EngineServer::new(Config::default()).unwrap();
         let poll = pending_poll(&server).await;
-        let Some(socketio_tokio::Event::Opened { session, .. }) = events.next().await else {
+        let Some(Event::Opened { session, .. }) = events.next().await else {
             panic!("no session");
         };
         server.send(session, text("news")).unwrap();
@@ -114,12 +118,10 @@ fn aborted() -> CloseReason {
     CloseReason::TransportError(TransportError::PollAborted)
 }
 
-async fn close_of(
-    events: &mut tokio::sync::mpsc::UnboundedReceiver<socketio_tokio::Event>,
-) -> CloseReason {
+async fn close_of(events: &mut tokio::sync::mpsc::UnboundedReceiver<Event>) -> CloseReason {
     loop {
         let event = soon("an event", events.recv()).await.unwrap();
-        if let socketio_tokio::Event::Closed { reason, .. } = event {
+        if let Event::Closed { reason, .. } = event {
             return reason;
         }
     }
@@ -229,7 +231,7 @@ async fn leave_rudely(address: std::net::SocketAddr, manner: usize) {
 }
 
 async fn rude_head(address: std::net::SocketAddr, head: &str, then: Duration) {
-    let mut raw = tokio::net::TcpStream::connect(address).await.unwrap();
+    let mut raw = TcpStream::connect(address).await.unwrap();
     tokio::io::AsyncWriteExt::write_all(&mut raw, head.as_bytes())
         .await
         .unwrap();
@@ -256,11 +258,76 @@ async fn rude_clients_leave_nothing_behind() {
     let (mut opened, mut closed) = (0, 0);
     while let Some(event) = soon("the end", echo.events.recv()).await {
         match event {
-            socketio_tokio::Event::Opened { .. } => opened += 1,
-            socketio_tokio::Event::Closed { .. } => closed += 1,
+            Event::Opened { .. } => opened += 1,
+            Event::Closed { .. } => closed += 1,
             _ => {}
         }
     }
     assert!(opened >= 120);
     assert_eq!(opened, closed);
+}
+
+#[tokio::test]
+async fn closes_are_spread_and_clients_may_still_connect_to_fetch_what_waits() {
+    let (server, events) = EngineServer::new(config()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = socketio_tokio::serve(listener, server.service())
+        .spread(Duration::from_millis(600))
+        .grace(Duration::from_secs(5))
+        .until(async { _ = stopped.await });
+    let serving = tokio::spawn(serving.into_future());
+    let mut events = echo(server.clone(), events);
+    let first = Ws::open(address).await;
+    let mut http = Http::connect(address).await;
+    let second = open_polling(&mut http).await;
+    drop(http);
+    while !matches!(soon("an event", events.recv()).await, Some(Event::Opened { session, .. }) if server.carrier(session) == Some(Carrier::Polling))
+    {
+    }
+
+    let begin = Instant::now();
+    stop.send(()).unwrap();
+    // The first closes at once; the other goes on until the time is over.
+    let told = soon("a close", events.recv()).await;
+    assert!(matches!(told, Some(Event::Closed { .. })), "{told:?}");
+    drop(first);
+    let mut http = Http::connect(address).await;
+    assert_eq!(http.get(PATH).await.status, 503);
+    assert_eq!(http.post(&second, "4still here").await.status, 200);
+    assert_eq!(http.get(&second).await.body, "4still here");
+    assert_eq!(http.get(&second).await.body, "1");
+    assert!(begin.elapsed() >= Duration::from_millis(550));
+    soon("the end", serving).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_take_an_answer_loses_its_connection() {
+    let config = Config::builder()
+        .ping_interval(Duration::from_millis(200))
+        .ping_timeout(Duration::from_millis(100));
+    let mut echo = Echo::start(config.build().unwrap()).await;
+    let mut http = Http::connect(echo.address).await;
+    let target = open_polling(&mut http).await;
+    let session = echo.opened().await;
+    // More than the kernel and the HTTP library keep for a client that does not read.
+    echo.server
+        .send_text(session, "x".repeat(32 << 20))
+        .unwrap();
+    let mut stream = TcpStream::connect(echo.address).await.unwrap();
+    let poll = format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n");
+    stream.write_all(poll.as_bytes()).await.unwrap();
+
+    echo.closed().await;
+    // Reading begins after the connection was dropped: the answer ends before its end.
+    let gone = async {
+        while echo.server.statistics().requests > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    soon("the end of the request", gone).await;
+    let mut answer = Vec::new();
+    _ = soon("the end", stream.read_to_end(&mut answer)).await;
+    assert!(answer.len() < 32 << 20, "{}", answer.len());
 }
