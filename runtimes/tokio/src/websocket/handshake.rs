@@ -10,11 +10,21 @@ use crate::body::Body;
 /// Whether a request asks to become a WebSocket.
 ///
 /// A request that asks to become something else, such as HTTP/2, is an ordinary request: it may be
-/// answered without (RFC 9110, 7.8). So is one in HTTP/1.0, where `Upgrade` has to be ignored.
+/// answered without (RFC 9110, 7.8). So is one in HTTP/1.0, where `Upgrade` has to be ignored, and
+/// one with a body: hyper would wait for its end before it hands the connection over, without a
+/// limit.
 pub(crate) fn is_wanted(version: Version, headers: &HeaderMap) -> bool {
     version == Version::HTTP_11
+        && !has_body(headers)
         && has_token(headers, &header::CONNECTION, "upgrade")
         && has_token(headers, &header::UPGRADE, "websocket")
+}
+
+fn has_body(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::TRANSFER_ENCODING)
+        || headers
+            .get(header::CONTENT_LENGTH)
+            .is_some_and(|length| length != "0")
 }
 
 fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
@@ -134,6 +144,23 @@ mod tests {
                 "{upgrade} {connection}"
             );
             assert!(!is_wanted(Version::HTTP_10));
+        }
+    }
+
+    #[test]
+    fn a_request_with_a_body_wants_no_websocket() {
+        for (name, value, wanted) in [
+            ("content-length", "0", true),
+            ("content-length", "1", false),
+            ("transfer-encoding", "chunked", false),
+        ] {
+            let headers = headers(&[
+                ("upgrade", "websocket"),
+                ("connection", "upgrade"),
+                (name, value),
+            ]);
+            let is_wanted = is_wanted(Version::HTTP_11, &headers);
+            assert_eq!(is_wanted, wanted, "{name}: {value}");
         }
     }
 
