@@ -28,7 +28,7 @@ async fn pipelined_requests_are_answered_in_order() {
     }
     drop(raw);
     target.leave(&session).await;
-    target.is_as_before().await;
+    target.nothing_is_left().await;
 }
 
 #[tokio::test]
@@ -47,7 +47,7 @@ async fn requests_behind_a_pending_poll_wait_for_it() {
     assert_eq!(raw.reply().await.status, 400);
     assert_eq!(target.reason().await, CloseReason::PingTimeout);
     drop(raw);
-    target.is_as_before().await;
+    target.nothing_is_left().await;
 }
 
 #[tokio::test]
@@ -67,7 +67,7 @@ async fn overlapping_polls_close_the_session() {
     let overlap = CloseReason::TransportError(TransportError::PollOverlap);
     assert_eq!(target.reason().await, overlap);
     drop((first, second));
-    target.is_as_before().await;
+    target.nothing_is_left().await;
 }
 
 #[tokio::test]
@@ -93,7 +93,7 @@ async fn overlapping_posts_close_the_session() {
     let overlap = CloseReason::TransportError(TransportError::DataOverlap);
     assert_eq!(target.reason().await, overlap);
     drop(first);
-    target.is_as_before().await;
+    target.nothing_is_left().await;
 }
 
 /// Writes a message that two readers may divide differently; says what the server answered, as
@@ -140,7 +140,7 @@ async fn a_length_beside_chunks_is_no_way_to_smuggle_a_request() {
         );
     }
     drop(raw);
-    target.is_as_before().await;
+    target.nothing_is_left().await;
 }
 
 #[tokio::test]
@@ -185,7 +185,7 @@ async fn lengths_and_codings_that_are_ambiguous_are_refused_and_end_the_connecti
     );
     assert!(!answers(&target, &chunk).await.contains(&404));
     drop(raw);
-    target.is_as_before().await;
+    target.nothing_is_left().await;
 }
 
 #[tokio::test]
@@ -203,7 +203,7 @@ async fn a_flood_of_connects_that_say_nothing_ends_with_the_header_timeout() {
     raw.write(frame(TEXT, "4x")).await;
     assert_eq!(raw.frame().await, Some((TEXT, b"4x".to_vec())));
     drop(raw);
-    target.is_as_before().await;
+    target.nothing_is_left().await;
     drop(silent);
 }
 
@@ -213,5 +213,5 @@ async fn a_flood_of_connects_that_are_reset_at_once_leaves_nothing_behind() {
     for _ in 0..500 {
         Raw::connect(target.address).await.reset();
     }
-    target.is_as_before().await;
+    target.nothing_is_left().await;
 }

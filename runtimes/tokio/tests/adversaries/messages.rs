@@ -21,7 +21,7 @@ async fn cve_2016_10542_a_message_above_the_limit_in_one_frame_closes_with_1009(
     assert_eq!(raw.close_code().await, Some(1009));
     assert_eq!(target.reason().await, too_big());
     drop(raw);
-    target.is_as_before().await;
+    target.nothing_is_left().await;
 }
 
 #[tokio::test]
@@ -37,7 +37,7 @@ async fn cve_2016_10542_a_message_above_the_limit_in_fragments_closes_with_1009(
     assert_eq!(raw.close_code().await, Some(1009));
     assert_eq!(target.reason().await, too_big());
     drop(raw);
-    target.is_as_before().await;
+    target.nothing_is_left().await;
 }
 
 #[tokio::test]
@@ -54,7 +54,7 @@ async fn cve_2016_10542_a_message_above_the_limit_is_refused_by_its_announced_le
         assert_eq!(raw.close_code().await, Some(1009), "{length}");
         assert_eq!(target.closed(number + 1).await[number], too_big());
     }
-    target.is_as_before().await;
+    target.nothing_is_left().await;
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn cve_2026_48779_tiny_fragments_of_one_message_are_bounded_by_its_size() 
     assert_eq!(raw.close_code().await, Some(1009));
     assert_eq!(target.reason().await, too_big());
     drop(raw);
-    target.is_as_before().await;
+    target.nothing_is_left().await;
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn cve_2026_48779_empty_fragments_without_an_end_do_not_outlive_the_heartb
 
     assert_eq!(target.reason().await, CloseReason::PingTimeout);
     drop(raw);
-    target.is_as_before().await;
+    target.nothing_is_left().await;
 }
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn many_tiny_frames_are_answered_one_by_one() {
 
     drop(raw);
     assert_eq!(target.reason().await, CloseReason::TransportClose);
-    target.is_as_before().await;
+    target.nothing_is_left().await;
 }
 
 #[tokio::test]
@@ -128,7 +128,7 @@ async fn pongs_that_nobody_asked_for_change_nothing_and_do_not_postpone_the_ping
 
     drop(raw);
     assert_eq!(target.reason().await, CloseReason::PingTimeout);
-    target.is_as_before().await;
+    target.nothing_is_left().await;
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn pongs_in_a_body_are_bounded_by_the_number_of_packets() {
 
     assert!(matches!(target.reason().await, CloseReason::ParseError(_)));
     drop(raw);
-    target.is_as_before().await;
+    target.nothing_is_left().await;
 }
 
 #[tokio::test]
@@ -160,7 +160,7 @@ async fn websocket_pings_are_answered_one_by_one() {
     }
 
     drop(raw);
-    target.is_as_before().await;
+    target.nothing_is_left().await;
 }
 
 #[tokio::test]
@@ -181,7 +181,7 @@ async fn a_flood_of_pings_whose_answers_are_not_read_is_cut_by_the_write_timeout
     }
 
     assert_eq!(target.reason().await, CloseReason::TransportClose);
-    target.is_as_before().await;
+    target.nothing_is_left().await;
 }
 
 #[tokio::test]
@@ -204,5 +204,5 @@ async fn what_is_no_frame_closes_with_1002() {
         assert_eq!(raw.close_code().await, Some(1002), "{wire:x?}");
         assert_eq!(target.closed(number + 1).await[number], failed());
     }
-    target.is_as_before().await;
+    target.nothing_is_left().await;
 }

@@ -30,11 +30,11 @@ pub(crate) fn config() -> ConfigBuilder {
     Config::builder().max_payload(10_000)
 }
 
-/// A heartbeat that ends a session within a second.
+/// A heartbeat that ends a session soon; the client beside has to keep up with it, too.
 pub(crate) fn short() -> ConfigBuilder {
     config()
-        .ping_interval(Duration::from_millis(300))
-        .ping_timeout(Duration::from_millis(300))
+        .ping_interval(Duration::from_millis(400))
+        .ping_timeout(Duration::from_millis(800))
 }
 
 /// An echo server under attack, with a client beside.
@@ -174,7 +174,7 @@ impl Target {
 
     /// Waits until nothing is left of any attacker: no session, no request, no connection and no
     /// task. The client beside was served all the time.
-    pub(crate) async fn is_as_before(self) {
+    pub(crate) async fn nothing_is_left(self) {
         let emptied = async {
             loop {
                 let seen = {

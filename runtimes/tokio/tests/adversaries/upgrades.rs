@@ -39,7 +39,7 @@ async fn half_an_upgrade_ends_with_its_timeout_and_the_session_goes_on() {
         assert_eq!(raw.reply().await.status, 200);
         assert_eq!(target.reason().await, CloseReason::TransportClose);
         drop(raw);
-        target.is_as_before().await;
+        target.nothing_is_left().await;
     }
 }
 
@@ -69,7 +69,7 @@ async fn half_upgrades_of_a_session_are_one_at_a_time_and_eight_in_all() {
 
     drop(raw);
     target.leave(&session).await;
-    target.is_as_before().await;
+    target.nothing_is_left().await;
 }
 
 #[tokio::test]
@@ -86,7 +86,7 @@ async fn a_flood_of_probes_gets_one_answer() {
     drop(probing);
     drop(raw);
     target.leave(&session).await;
-    target.is_as_before().await;
+    target.nothing_is_left().await;
 }
 
 #[tokio::test]
@@ -114,5 +114,5 @@ async fn upgrades_of_sessions_that_cannot_have_one_are_refused_before_the_101() 
 
     drop((raw, upgraded, websocket));
     assert_eq!(target.reason().await, CloseReason::TransportClose);
-    target.is_as_before().await;
+    target.nothing_is_left().await;
 }

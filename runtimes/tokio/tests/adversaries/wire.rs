@@ -55,11 +55,11 @@ pub(crate) fn frame_head(first: u8, length: usize) -> Vec<u8> {
     match (u8::try_from(length), u16::try_from(length)) {
         (Ok(length @ 0..126), _) => wire.push(0x80 | length),
         (_, Ok(length)) => {
-            wire.push(0x80 | 126);
+            wire.push(0xfe);
             wire.extend(length.to_be_bytes());
         }
         _ => {
-            wire.push(0x80 | 127);
+            wire.push(0xff);
             wire.extend((length as u64).to_be_bytes());
         }
     }
