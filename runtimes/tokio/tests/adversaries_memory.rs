@@ -13,7 +13,10 @@
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -48,6 +51,7 @@ const LIMIT: usize = 1_000_000;
 struct Target {
     address: SocketAddr,
     before: usize,
+    sessions: Arc<AtomicUsize>,
     runtime: Option<Runtime>,
     _alone: MutexGuard<'static, ()>,
 }
@@ -68,18 +72,26 @@ impl Target {
             .header_timeout(Duration::from_secs(2))
             .write_timeout(Duration::from_secs(2));
         runtime.spawn(serving.into_future());
+        let sessions = Arc::<AtomicUsize>::default();
+        let count = Arc::clone(&sessions);
         runtime.spawn(async move {
             while let Some(event) = events.next().await {
-                if let Event::Opened { session, .. } = event
-                    && greeting > 0
-                {
-                    server.send_binary(session, vec![7; greeting]).unwrap();
+                match event {
+                    Event::Closed { .. } => _ = count.fetch_sub(1, Ordering::Relaxed),
+                    Event::Opened { session, .. } => {
+                        count.fetch_add(1, Ordering::Relaxed);
+                        if greeting > 0 {
+                            server.send_binary(session, vec![7; greeting]).unwrap();
+                        }
+                    }
+                    _ => {}
                 }
             }
         });
         let mut target = Self {
             address,
             before: 0,
+            sessions,
             runtime: Some(runtime),
             _alone: alone,
         };
@@ -136,6 +148,15 @@ impl Target {
             }
         }
         last
+    }
+
+    /// Waits until every session has closed.
+    fn has_no_sessions(&self) {
+        let begin = Instant::now();
+        while self.sessions.load(Ordering::Relaxed) > 0 {
+            assert!(begin.elapsed() < PATIENCE, "sessions are left");
+            sleep(Duration::from_millis(10));
+        }
     }
 
     /// Waits until no more than this is held.
@@ -371,16 +392,25 @@ fn sessions_that_were_left_hold_a_few_kilobytes_each_and_nothing_after_their_hea
         .ping_timeout(Duration::from_secs(1));
     let target = Target::start(config, 0);
     let count = 2_000;
-    let mut stream = target.connect();
-    for _ in 0..count {
-        stream.write_all(get(POLLING).as_bytes()).unwrap();
-        read_some(&mut stream, b"}");
-    }
+    let burst = || {
+        let mut stream = target.connect();
+        for _ in 0..count {
+            stream.write_all(get(POLLING).as_bytes()).unwrap();
+            read_some(&mut stream, b"}");
+        }
+    };
 
+    burst();
     let each = target.held() / count;
-
     assert!(each < 4 * KIB, "{each} B each");
-    drop(stream);
-    // Dense tables keep their room for the next burst: some 100 B for each.
-    target.falls_to(KEPT + count * 256);
+
+    // Dense tables keep their room for the next burst, and need no more for it.
+    target.has_no_sessions();
+    let kept = target.settle();
+    assert!(kept < KEPT + count * 512, "{kept} B are kept");
+    for _ in 0..2 {
+        burst();
+        target.has_no_sessions();
+        target.falls_to(kept + KEPT);
+    }
 }

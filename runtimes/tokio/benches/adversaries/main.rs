@@ -100,8 +100,8 @@ fn measure(adversary: &Adversary, spans: &Spans) -> String {
     // What is still there has its deadline soon.
     thread::sleep(spans.idle);
     let kept = server.resident().saturating_sub(resident);
-    beside.stop();
     let told = server.report();
+    beside.stop();
 
     format!(
         "| {} | {} | {} | {} | {} | {kept} | {:.0} % | {:.0} % | {} | {} | {} |",
