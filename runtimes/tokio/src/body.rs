@@ -16,7 +16,7 @@ use crate::ticket::Ticket;
 
 /// How much of a body is given at once. An HTTP library takes as much as it buffers, so that a
 /// large body counts as sent only when nearly all of it has gone.
-const PIECE: usize = 64 << 10;
+const PIECE: usize = 16 << 10;
 
 /// The body of a response, of known length.
 ///

@@ -79,7 +79,8 @@ impl EngineBuilder {
 
     /// How many bytes of one session's messages may wait in the [`Events`], each message counted
     /// with 64 bytes added, before its client is not read any more; it is read again once a
-    /// quarter of that is left. Default 1 MiB.
+    /// quarter of that is left. Default 64 KiB: what one session sends waits in the same queue as what
+    /// the others do.
     ///
     /// Such a pause lasts as long as `pause_timeout` of the configuration at most, 120 s; then the
     /// session closes.
@@ -131,7 +132,7 @@ impl EngineServer {
     pub fn builder() -> EngineBuilder {
         EngineBuilder {
             config: Config::default(),
-            mark: 1 << 20,
+            mark: 64 << 10,
             filter: None,
         }
     }

@@ -31,6 +31,10 @@ use crate::{
 /// Longer than any server runs: 30 years. A time that far away can still be computed.
 const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
+/// The most that is buffered of one connection in either direction. A request's head has to fit;
+/// of a large answer so much may be taken without having gone.
+const MAX_BUFFER: usize = 64 << 10;
+
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Serves HTTP/1.1 on a listener: a [`Service`], or one before another service ([`Or`]).
@@ -226,7 +230,8 @@ where
 {
     async fn run(self) {
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new())
+        http.max_buf_size(MAX_BUFFER)
+            .timer(TokioTimer::new())
             .header_read_timeout(self.header_timeout);
         // Dropping it, also with this future, drops every connection that is not a WebSocket.
         let mut connections = JoinSet::new();

@@ -1,9 +1,8 @@
-//! A limit on how long a peer may take none of what is written to it, and on how much of what it
-//! sends is read before others get their turn.
+//! A limit on how long a peer may take none of what is written to it.
 
 use std::{
     io::{self, IoSlice},
-    pin::{Pin, pin},
+    pin::Pin,
     task::{Context, Poll},
     time::Duration,
 };
@@ -14,14 +13,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-/// Bytes that are read for one unit of tokio's budget of a task, which has 128 of them.
-const READ_UNIT: usize = 1 << 10;
-
-/// A stream whose writing fails when it has waited too long.
-///
-/// Reading takes of the task's budget by bytes, not by reads alone: a WebSocket reads on until a
-/// message is complete, and one in millions of tiny fragments would keep its thread busy for as
-/// long as the peer's bytes are there.
+/// A stream whose writing fails when it has waited too long. Reading is left alone.
 ///
 /// A session that waits is closed by its heartbeat; but an answered poll, or another service's
 /// response, would stay in memory for as long as a peer keeps its window shut.
@@ -76,15 +68,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Stall<T> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        let units = (buffer.filled().len() - before) / READ_UNIT;
-        for _ in 0..units {
-            if pin!(tokio::task::consume_budget()).poll(cx).is_pending() {
-                break; // It has woken the task; the next read waits for its turn.
-            }
-        }
-        read
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
 
@@ -122,8 +106,6 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Stall<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
-
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
@@ -143,38 +125,5 @@ mod tests {
 
         let error = writing.await.unwrap().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-    }
-
-    /// Has more to read than anybody wants.
-    struct Endless;
-
-    impl AsyncRead for Endless {
-        fn poll_read(
-            self: Pin<&mut Self>,
-            cx: &mut Context<'_>,
-            buffer: &mut ReadBuf<'_>,
-        ) -> Poll<io::Result<()>> {
-            Pin::new(&mut tokio::io::repeat(7)).poll_read(cx, buffer)
-        }
-    }
-
-    #[tokio::test]
-    async fn reading_gives_others_their_turn_after_128_kib() {
-        let mut stall = Stall::new(Endless, Duration::from_secs(60));
-        let mut buffer = vec![0; 64 << 10];
-
-        let reading = tokio::spawn(poll_fn(move |cx| {
-            let mut total = 0;
-            loop {
-                let mut buffer = ReadBuf::new(&mut buffer);
-                if Pin::new(&mut stall).poll_read(cx, &mut buffer).is_pending() {
-                    return Poll::Ready(total);
-                }
-                total += buffer.filled().len();
-            }
-        }));
-
-        let total = reading.await.unwrap();
-        assert!((128 << 10..256 << 10).contains(&total), "{total} B");
     }
 }

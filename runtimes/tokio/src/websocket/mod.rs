@@ -4,8 +4,14 @@
 
 mod connection;
 pub(crate) mod handshake;
+mod metered;
 
-use std::{future::poll_fn, pin::Pin, time::Duration};
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use futures_core::Stream;
 use futures_sink::Sink;
@@ -19,7 +25,10 @@ use tokio::{
 };
 use tokio_websockets::{CloseCode, Config, Limits, Message, ServerBuilder, WebSocketStream};
 
-use self::connection::{Connection, Ending};
+use self::{
+    connection::{Connection, Ending},
+    metered::Metered,
+};
 use crate::{
     body::Body,
     driver::{Begun, Drivable, Handler},
@@ -38,12 +47,9 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How many bytes of a peer that was closed are read and dropped, before its close frame and
 /// after, so that what was written to it is not lost to a reset.
-const MAX_DISCARD: usize = 4 << 20;
+const MAX_DISCARD: u64 = 4 << 20;
 
-/// What a discarded message costs beside its payload, about: a ping is answered.
-const MESSAGE_OVERHEAD: usize = 64;
-
-type Socket = WebSocketStream<TokioIo<Upgraded>>;
+type Socket = WebSocketStream<Metered<TokioIo<Upgraded>>>;
 
 /// Answers a request that becomes a WebSocket, and starts the task that will have it.
 pub(crate) fn accept<M: Drivable, H: Handler<M>>(
@@ -81,7 +87,7 @@ async fn run<M: Drivable, H: Handler<M>>(
         // It writes when it is told to.
         .config(Config::default().flush_threshold(usize::MAX))
         .limits(Limits::default().max_payload_len(Some(limit)))
-        .serve(TokioIo::new(upgraded));
+        .serve(Metered::new(TokioIo::new(upgraded)));
     transport.open();
     let mut connection = Connection::new(&mut socket, &transport);
     let ending = poll_fn(|cx| connection.poll(cx)).await;
@@ -121,15 +127,17 @@ async fn say_goodbye(mut socket: Socket, farewell: Message) {
 
 /// Waits for the peer's close frame, then for the end of its connection.
 async fn wait_for_peer(mut socket: Socket) {
-    let mut discarded = 0;
-    while discarded < MAX_DISCARD
-        && let Some(Ok(message)) = poll_fn(|cx| Pin::new(&mut socket).poll_next(cx)).await
-    {
-        discarded += MESSAGE_OVERHEAD + message.as_payload().len();
-    }
+    let most = socket.get_ref().read() + MAX_DISCARD;
+    // A peer may send without ever completing a message: what counts are its bytes.
+    let mut next = |cx: &mut Context<'_>| match Pin::new(&mut socket).poll_next(cx) {
+        Poll::Ready(Some(Ok(_))) if socket.get_ref().read() < most => Poll::Ready(true),
+        Poll::Pending if socket.get_ref().read() < most => Poll::Pending,
+        _ => Poll::Ready(false),
+    };
+    while poll_fn(&mut next).await {}
     let mut io = socket.into_inner();
     if io.shutdown().await.is_ok() {
         // Closing with unread bytes would reset the connection and lose what was just written.
-        _ = tokio::io::copy(&mut io.take(MAX_DISCARD as u64), &mut tokio::io::sink()).await;
+        _ = tokio::io::copy(&mut io.take(MAX_DISCARD), &mut tokio::io::sink()).await;
     }
 }

@@ -152,10 +152,10 @@ async fn protocols(target: &Target, offered: &str) -> (Reply, Duration) {
 async fn cve_2021_32640_a_long_list_of_sub_protocols_is_read_in_linear_time() {
     let target = Target::start(config()).await;
     let lists = [
-        "a,".repeat(150_000),
-        " ".repeat(300_000),
-        format!("a{}b", " ".repeat(300_000)),
-        ",".repeat(300_000),
+        "a,".repeat(25_000),
+        " ".repeat(50_000),
+        format!("a{}b", " ".repeat(50_000)),
+        ",".repeat(50_000),
     ];
     for list in lists {
         let (reply, took) = protocols(&target, &list).await;

@@ -206,3 +206,19 @@ async fn what_is_no_frame_closes_with_1002() {
     }
     target.nothing_is_left().await;
 }
+
+#[tokio::test]
+async fn empty_fragments_after_the_close_are_not_read_for_ever() {
+    let target = Target::start(config()).await;
+    let mut raw = Raw::session(target.address).await;
+    let session = target.last_opened().await;
+    raw.write(part(TEXT, "")).await;
+
+    target.server.close(session);
+    // No message, so no end of one; four megabytes of it are enough, long before the 30 s in
+    // which a close frame may come.
+    let fragments = part(CONTINUATION, "").repeat(10_000);
+    let flood = async { while raw.try_write(&fragments).await {} };
+    soon("the end", flood).await;
+    target.nothing_is_left().await;
+}

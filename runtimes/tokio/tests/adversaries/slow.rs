@@ -374,7 +374,6 @@ async fn a_poll_whose_answer_is_read_in_drips_is_cut_by_the_write_timeout() {
 }
 
 #[tokio::test]
-#[ignore = "no deadline for taking a response (S4): hyper takes it at once, so it counts as sent"]
 async fn a_poll_whose_answer_is_read_slowly_ends_with_the_heartbeats_spans() {
     let target = Target::start(short()).await;
     let mut raw = Raw::connect_narrow(target.address).await;
