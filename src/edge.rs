@@ -316,7 +316,8 @@ pub enum Output<E, P: Parser> {
         /// The request.
         request: RequestId,
     },
-    /// Close a transport. It is the last output that names it; the machine has forgotten it.
+    /// Close a transport. It is the last output that names it; the machine has forgotten it. Only
+    /// who reports after that that it has opened is told once more.
     CloseTransport {
         /// The transport.
         transport: TransportId,

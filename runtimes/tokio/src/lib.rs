@@ -16,12 +16,14 @@
 //! - [`Driver`] shares a machine; [`Handler`] is told its events; [`Service`] serves its requests.
 //! - [`serve`] is an HTTP server for who has none.
 //!
-//! What it leaves to its surroundings: TLS, and HTTP/2 (over which there is no WebSocket here).
+//! What it leaves to its surroundings: TLS, and HTTP/2, over which there is no WebSocket here.
+//! `permessage-deflate` is not negotiated on WebSockets, as in the reference by default; the marks
+//! `compress` and `shared` of a machine's frames leave the place for it.
 //!
 //! # Features
 //!
-//! - `compression`: a service can be told to compress what polls are answered (`Compression`). It
-//!   brings `flate2` along, with its backend in Rust. Off by default.
+//! - `compression`: answers to polls can be compressed, once a service is told so.
+//! - `tracing`: transitions are told to the crate of that name, see `socketio_proto`.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     test,
