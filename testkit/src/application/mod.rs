@@ -1,0 +1,60 @@
+//! What sits on top of a machine in a simulation.
+
+mod chatter;
+mod events;
+
+use std::time::Duration;
+
+use socketio_proto::time::Instant;
+
+pub use self::{chatter::Chatter, events::Events};
+use crate::{ledger::LifeId, subject::Subject, world::Scene};
+
+/// An application: it is told events and gives commands.
+pub trait Application<M: Subject> {
+    /// The machine tells something; `life` is whom a session's event is about.
+    fn on_event(
+        &mut self,
+        now: Instant,
+        machine: &mut M,
+        event: M::Event,
+        life: Option<LifeId>,
+        scene: &mut Scene<'_>,
+    );
+
+    /// It is time to do something; says after which span to be woken again.
+    fn on_wake(
+        &mut self,
+        now: Instant,
+        machine: &mut M,
+        scene: &mut Scene<'_>,
+    ) -> Option<Duration>;
+}
+
+/// How an application behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct Manners {
+    /// How often it does something.
+    pub acts_every: Duration,
+    /// The longest padding of a message.
+    pub padding: usize,
+    /// How often, in a thousand acts, it closes a session.
+    pub closes: u32,
+    /// How often, in a thousand acts, it sends more than may wait.
+    pub floods: u32,
+    /// How often, in a thousand messages, it answers one.
+    pub answers: u32,
+}
+
+impl Manners {
+    /// Sends and answers, and closes now and then.
+    pub const fn lively() -> Self {
+        Self {
+            acts_every: Duration::from_millis(200),
+            padding: 300,
+            closes: 15,
+            floods: 5,
+            answers: 300,
+        }
+    }
+}

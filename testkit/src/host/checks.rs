@@ -1,0 +1,122 @@
+//! What must hold between inputs, and when everything is over.
+
+use std::time::Duration;
+
+use socketio_proto::edge::{Carrier, SessionKey};
+
+use super::{Host, SessionSide, Stage};
+use crate::{ledger::Cause, subject::Subject, world::Scene};
+
+impl<M: Subject> Host<M> {
+    /// No session stalls: whoever can be written to is, and whoever is silent is gone in time.
+    pub fn check(&mut self, scene: &mut Scene<'_>) {
+        if self.machine.sessions() > 0 && self.machine.poll_timeout().is_none() {
+            scene.trace.fail(format_args!("there are sessions, but no deadline"));
+        }
+        if !self.is_drained {
+            return;
+        }
+        if self.machine.sessions() != self.sessions.len() {
+            scene.trace.fail(format_args!(
+                "the machine counts {} sessions, its events {}",
+                self.machine.sessions(),
+                self.sessions.len()
+            ));
+        }
+        let now = scene.network.now() + self.ahead;
+        let longest = self.longest_silence();
+        for (session, side) in self.sessions.iter() {
+            let silence = now.saturating_duration_since(side.heard_at);
+            if silence > longest && !self.is_stopped {
+                scene.trace.fail(format_args!(
+                    "{session:?} of life {} lives on after {silence:?} of silence",
+                    side.life.0
+                ));
+            }
+            if self.machine.queued(session) > Some(0) && self.takes_more(session, side) {
+                scene.trace.fail(format_args!(
+                    "{session:?} of life {} stalls: packets wait, its carrier is ready",
+                    side.life.0
+                ));
+            }
+        }
+    }
+
+    /// Whether a session's carrier has nothing to do.
+    fn takes_more(&self, session: SessionKey, side: &SessionSide) -> bool {
+        match self.machine.carrier(session) {
+            Some(Carrier::Polling) => self.requests.iter().any(|(_, request)| {
+                request.life == side.life
+                    && request.is_poll
+                    && matches!(request.stage, Stage::Waiting)
+            }),
+            Some(Carrier::WebSocket) => {
+                // Others than the one that carries it may still be closing or refused: if any is
+                // busy, it may be that one.
+                let mut all = self.transports.iter().map(|(_, it)| it);
+                let mut own = all.by_ref().filter(|it| it.life == side.life && it.is_open).peekable();
+                own.peek().is_some() && own.all(|it| !it.is_busy)
+            }
+            None => false,
+        }
+    }
+
+    /// How long a session may live without a pong.
+    fn longest_silence(&self) -> Duration {
+        let spans = &self.spans;
+        let exact = spans.ping_interval + spans.ping_timeout;
+        if self.habits.is_exact() && self.longest_stop.is_zero() && self.ahead.is_zero() {
+            return exact;
+        }
+        // A late ping leaves half the time at least; then its end may be noticed late.
+        let late = self.habits.timer_late + self.habits.drain_late + Duration::from_millis(200);
+        exact + spans.ping_timeout / 2 + (late + self.longest_stop) * 2
+    }
+
+    /// A session is given up for silence neither early nor late.
+    pub(super) fn check_silence(
+        &self,
+        session: SessionKey,
+        side: SessionSide,
+        scene: &mut Scene<'_>,
+    ) {
+        let silence = self.latest.saturating_duration_since(side.heard_at);
+        let least = self.spans.ping_interval + self.spans.ping_timeout;
+        let is_clean = !scene.ledger.has(side.life, Cause::Misdeed);
+        if silence > self.longest_silence() || (is_clean && silence < least) {
+            scene.trace.fail(format_args!(
+                "{session:?} of life {} was given up after {silence:?} of silence",
+                side.life.0
+            ));
+        }
+    }
+
+    /// Whether nothing is left to wait for.
+    pub fn is_over(&self) -> bool {
+        self.machine.sessions() == 0 && self.machine.poll_timeout().is_none()
+    }
+
+    /// Nothing is left of anything.
+    pub fn check_over(&self, scene: &mut Scene<'_>) {
+        let left = [
+            ("sessions", self.machine.sessions()),
+            ("sessions in events", self.sessions.len()),
+            ("requests", self.requests.len()),
+            ("transports", self.transports.len()),
+            ("connections", self.uses.len()),
+        ];
+        for (what, count) in left {
+            if count > 0 {
+                scene.trace.fail(format_args!("{count} {what} are left"));
+            }
+        }
+        if let Some(due) = self.machine.poll_timeout() {
+            scene.trace.fail(format_args!("nothing is left, but {due:?} is waited for"));
+        }
+    }
+
+    /// The longest deadline that the machine may still hold.
+    pub fn longest_deadline(&self) -> Duration {
+        self.spans.longest
+    }
+}

@@ -1,0 +1,46 @@
+//! Which seeds run: each of them twice, and the two runs are compared.
+
+use std::env;
+
+use crate::{
+    ledger::Totals,
+    trace::{Summary, Trace},
+};
+
+/// The seeds that a test runs.
+///
+/// `NETWORK_SEED=7` runs that one alone, `NETWORK_SEEDS=1000` so many from 1 on; without either it is
+/// the test's own number.
+pub fn seeds(count: u64) -> Vec<u64> {
+    let number = |name| env::var(name).ok().and_then(|text| text.parse().ok());
+    match number("NETWORK_SEED") {
+        Some(seed) => vec![seed],
+        None => (1..=number("NETWORK_SEEDS").unwrap_or(count)).collect(),
+    }
+}
+
+/// Runs one seed twice and compares the runs line by line.
+///
+/// `test` is what to give to `cargo test` to run it again.
+///
+/// # Panics
+///
+/// When a promise is broken, and when the runs differ.
+pub fn twice(test: &str, seed: u64, run: impl Fn(u64, Trace) -> (Totals, Trace)) -> Totals {
+    let title = format!("{test}, seed {seed}");
+    let repeat = format!("NETWORK_SEED={seed} cargo test -p socketio-testkit {test}");
+    let trace = || Trace::new(title.clone(), repeat.clone());
+    let play = |trace| -> (Totals, Summary) {
+        let (totals, trace) = run(seed, trace);
+        (totals, trace.summary())
+    };
+    let (totals, first) = play(trace());
+    let (_, second) = play(trace());
+    if let Some(mark) = first.parts_from(&second) {
+        let (_, first) = play(trace().keeping(mark));
+        let (_, second) = play(trace().keeping(mark));
+        let difference = first.first_difference(&second);
+        trace().fail(format_args!("two runs of one seed differ: {difference:#?}"));
+    }
+    totals
+}

@@ -1,0 +1,117 @@
+//! An Engine.IO server on a virtual network: whatever happens to its peers, it keeps its promises.
+
+#![allow(clippy::unwrap_used, reason = "tests fail loudly")]
+
+use std::time::Duration;
+
+use socketio_proto::engine::{Config, Server};
+use socketio_testkit::{
+    application::{Chatter, Manners},
+    dice::Dice,
+    host::{HostHabits, Spans},
+    ledger::Totals,
+    peer::Habits,
+    runs,
+    speech::Plain,
+    trace::Trace,
+    world::{Scenario, World},
+};
+
+const INTERVAL: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(4);
+
+fn config() -> Config {
+    Config::builder()
+        .ping_interval(INTERVAL)
+        .ping_timeout(TIMEOUT)
+        .upgrade_timeout(Duration::from_secs(3))
+        .max_payload(100_000)
+        .max_queued(128 << 10)
+        .build()
+        .unwrap()
+}
+
+fn scenario() -> Scenario {
+    Scenario {
+        peers: 20,
+        habits: Habits::rough(),
+        script: || Box::new(Plain),
+        host: HostHabits::rough(),
+        spans: Spans {
+            ping_interval: INTERVAL,
+            ping_timeout: TIMEOUT,
+            longest: Duration::from_secs(30),
+        },
+        lasts: Duration::from_secs(60),
+        begins: Duration::from_secs(10),
+        shuts_down: false,
+        is_calm: false,
+    }
+}
+
+fn play(scenario: Scenario, manners: Manners, seed: u64, trace: Trace) -> (Totals, Trace) {
+    let mut dice = Dice::new(seed);
+    let server = Server::new(config(), dice.seed());
+    let application = Chatter::new(manners, dice.fork());
+    World::new(scenario, server, application, trace, dice).run()
+}
+
+#[test]
+fn promises_are_kept_on_a_bad_network() {
+    let mut sum = Totals::default();
+    for seed in runs::seeds(100) {
+        let totals = runs::twice("promises_are_kept_on_a_bad_network", seed, |seed, trace| {
+            let mut scenario = scenario();
+            scenario.shuts_down = seed % 3 == 0;
+            if seed % 2 == 0 {
+                scenario.host = HostHabits::exact();
+            }
+            play(scenario, Manners::lively(), seed, trace)
+        });
+        sum += totals;
+    }
+    println!("{sum:?}");
+}
+
+#[test]
+fn nothing_is_lost_where_nothing_goes_wrong() {
+    for seed in runs::seeds(20) {
+        let name = "nothing_is_lost_where_nothing_goes_wrong";
+        let totals = runs::twice(name, seed, |seed, trace| {
+            let scenario = Scenario {
+                habits: Habits::honest(),
+                host: HostHabits::exact(),
+                shuts_down: true,
+                is_calm: true,
+                ..scenario()
+            };
+            let manners = Manners {
+                closes: 0,
+                floods: 0,
+                ..Manners::lively()
+            };
+            play(scenario, manners, seed, trace)
+        });
+        assert_eq!(totals.orderly, 20, "{totals:?}");
+    }
+}
+
+#[test]
+fn thousands_of_peers_are_served_for_minutes() {
+    let name = "thousands_of_peers_are_served_for_minutes";
+    let totals = runs::twice(name, 1, |seed, trace| {
+        let mut habits = Habits::rough();
+        habits.speaks_every = Duration::from_secs(60);
+        habits.misdeeds = 100;
+        habits.lasts = Some(Duration::from_secs(900));
+        let scenario = Scenario {
+            peers: 2_000,
+            habits,
+            lasts: Duration::from_secs(600),
+            begins: Duration::from_secs(30),
+            ..scenario()
+        };
+        play(scenario, Manners::lively(), seed, trace)
+    });
+    println!("{totals:?}");
+}
