@@ -10,7 +10,7 @@ use crate::{
 /// The seeds that a test runs.
 ///
 /// `NETWORK_SEED=7` runs that one alone, `NETWORK_SEEDS=1000` so many from 1 on; without either it is
-/// the test's own number.
+/// the test's own number. With `NETWORK_TRACE=1` the whole trace is printed as it comes.
 pub fn seeds(count: u64) -> Vec<u64> {
     let number = |name| env::var(name).ok().and_then(|text| text.parse().ok());
     match number("NETWORK_SEED") {
@@ -34,7 +34,8 @@ pub fn twice(test: &str, seed: u64, run: impl Fn(u64, Trace) -> (Totals, Trace))
         let (totals, trace) = run(seed, trace);
         (totals, trace.summary())
     };
-    let (totals, first) = play(trace());
+    let is_loud = env::var_os("NETWORK_TRACE").is_some();
+    let (totals, first) = play(trace().loud(is_loud));
     let (_, second) = play(trace());
     if let Some(mark) = first.parts_from(&second) {
         let (_, first) = play(trace().keeping(mark));

@@ -31,6 +31,7 @@ pub struct Trace {
     // Lines of this range are kept, too.
     window: Option<(usize, Vec<String>)>,
     is_told: bool,
+    is_loud: bool,
 }
 
 /// The digest of a run, for comparison.
@@ -56,7 +57,15 @@ impl Trace {
             marks: Vec::new(),
             window: None,
             is_told: false,
+            is_loud: false,
         }
+    }
+
+    /// Prints every line as it comes.
+    #[must_use]
+    pub fn loud(mut self, is_loud: bool) -> Self {
+        self.is_loud = is_loud;
+        self
     }
 
     /// Keeps the lines of one stretch between two marks.
@@ -80,6 +89,9 @@ impl Trace {
         _ = text.write_fmt(line);
         for byte in text.bytes().chain([b'\n']) {
             self.digest = (self.digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        if self.is_loud {
+            eprintln!("{text}");
         }
         if let Some((start, kept)) = &mut self.window
             && (*start..*start + STRIDE).contains(&self.lines)

@@ -81,7 +81,9 @@ impl<M: Subject> Host<M> {
         scene: &mut Scene<'_>,
     ) {
         let silence = self.latest.saturating_duration_since(side.heard_at);
-        let least = self.spans.ping_interval + self.spans.ping_timeout;
+        // An opening that is noticed late seems to be a late one.
+        let late = self.habits.drain_late + self.longest_stop;
+        let least = (self.spans.ping_interval + self.spans.ping_timeout).saturating_sub(late);
         let is_clean = !scene.ledger.has(side.life, Cause::Misdeed);
         if silence > self.longest_silence() || (is_clean && silence < least) {
             scene.trace.fail(format_args!(

@@ -111,6 +111,8 @@ impl Life {
 
     fn send_garbage(&mut self, scene: &mut Scene<'_>) {
         self.is_reckless(scene);
+        // On a slow link a large message keeps pongs waiting.
+        scene.ledger.note(self.id, Cause::Silent);
         let garbage = self.dice.pick(GARBAGE).copied().unwrap_or_default();
         if let Some(main) = self.has(Role::Main) {
             let message = match std::str::from_utf8(garbage) {
@@ -183,6 +185,9 @@ impl Life {
 
     /// Whether it goes through with an upgrade.
     pub(super) fn may_commit(&self) -> bool {
-        self.plan.misdeed != Some(Misdeed::HalfUpgrade)
+        !matches!(
+            self.plan.misdeed,
+            Some(Misdeed::HalfUpgrade | Misdeed::SecondProbe)
+        )
     }
 }
