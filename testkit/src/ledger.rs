@@ -37,6 +37,8 @@ pub enum Cause {
     /// The peer did what mixes up its own messages, as sending two requests at once: that none
     /// comes twice is all it can expect.
     Reckless = 1 << 7,
+    /// The application stopped reading what it sends.
+    Paused = 1 << 8,
 }
 
 /// The record of one life.
@@ -297,6 +299,12 @@ impl Life {
             CloseReason::TransportClose => self.has(Cause::PeerClosed),
             CloseReason::PingTimeout => self.has(Cause::Silent) || self.has(Cause::Lost),
             CloseReason::QueueFull { .. } => self.has(Cause::Flooded),
+            CloseReason::Unread => self.has(Cause::Paused),
+            CloseReason::TransportError(
+                TransportError::BodyTimeout | TransportError::ResponseTimeout,
+            ) => self.has(Cause::Silent) || self.has(Cause::Lost),
+            // Whoever passes the limit that all share.
+            CloseReason::TransportError(TransportError::BodiesFull) => true,
             CloseReason::TransportError(
                 TransportError::Failed | TransportError::PollAborted | TransportError::DataAborted,
             ) => self.has(Cause::Lost),

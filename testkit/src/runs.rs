@@ -1,6 +1,10 @@
 //! Which seeds run: each of them twice, and the two runs are compared.
 
-use std::env;
+use std::{
+    env,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
 
 use crate::{
     ledger::Totals,
@@ -17,6 +21,36 @@ pub fn seeds(count: u64) -> Vec<u64> {
         Some(seed) => vec![seed],
         None => (1..=number("NETWORK_SEEDS").unwrap_or(count)).collect(),
     }
+}
+
+/// Runs a test's seeds, each [twice], on as many threads as there are processors; the sum of what
+/// they did.
+///
+/// # Panics
+///
+/// As [`twice`] does.
+pub fn all(test: &str, count: u64, run: impl Fn(u64, Trace) -> (Totals, Trace) + Sync) -> Totals {
+    let seeds = seeds(count);
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut sum = Totals::default();
+        while let Some(&seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
+            sum += twice(test, seed, &run);
+        }
+        sum
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let mut sum = Totals::default();
+        for worker in workers {
+            match worker.join() {
+                Ok(part) => sum += part,
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        sum
+    })
 }
 
 /// Runs one seed twice and compares the runs line by line.

@@ -30,6 +30,11 @@ pub enum Observed {
         /// Why.
         reason: CloseReason,
     },
+    /// A handshake waits for the application.
+    Handshake {
+        /// The request.
+        request: RequestId,
+    },
     /// A session opened.
     Opened {
         /// The session.
@@ -57,6 +62,7 @@ impl Subject for engine::Server {
             engine::Event::Message { session, .. } | engine::Event::Upgraded { session, .. } => {
                 Observed::Within { session }
             }
+            engine::Event::Handshake { request } => Observed::Handshake { request },
             engine::Event::Refused { request, .. } => Observed::Refused { request },
             engine::Event::SessionClosed { session, reason } => {
                 Observed::Closed { session, reason }
@@ -83,6 +89,7 @@ impl Subject for socket::Server {
             socket::Event::Connecting(connecting) => Observed::Within {
                 session: connecting.session,
             },
+            &socket::Event::Handshake { request } => Observed::Handshake { request },
             &socket::Event::Refused { request, .. } => Observed::Refused { request },
             &socket::Event::SessionClosed { session, reason } => {
                 Observed::Closed { session, reason }

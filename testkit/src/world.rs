@@ -72,7 +72,7 @@ pub struct Scenario {
 const SERVER: NodeId = NodeId(0);
 
 /// How long peers are quiet before the end.
-const QUIET: Duration = Duration::from_secs(20);
+const QUIET: Duration = Duration::from_secs(10);
 
 /// A simulation under way.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use socketio_proto::{
-    edge::SessionKey,
+    edge::{Admission, Machine, RequestId, SessionKey},
     engine::{Event, SendError, Server},
     time::Instant,
 };
@@ -12,7 +12,7 @@ use super::{Application, Manners};
 use crate::{
     dice::Dice,
     ledger::{Cause, LifeId},
-    snippet::s,
+    snippet::{r, s},
     speech,
     world::Scene,
 };
@@ -36,6 +36,8 @@ pub struct Chatter {
     dice: Dice,
     sessions: Vec<SessionKey>,
     lives: BTreeMap<SessionKey, Life>,
+    paused: Vec<SessionKey>,
+    undecided: Vec<RequestId>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +55,8 @@ impl Chatter {
             dice,
             sessions: Vec::new(),
             lives: BTreeMap::new(),
+            paused: Vec::new(),
+            undecided: Vec::new(),
         }
     }
 
@@ -101,6 +105,53 @@ impl Chatter {
         }
     }
 
+    fn decide(
+        &mut self,
+        now: Instant,
+        server: &mut Server,
+        request: RequestId,
+        scene: &mut Scene<'_>,
+    ) {
+        let is_denied = self.dice.per_mille(self.manners.hesitates / 4);
+        let admission = if is_denied {
+            Admission::Deny {
+                message: "not today".into(),
+            }
+        } else {
+            Admission::Allow
+        };
+        // Its client may be gone.
+        let done = server.admit(now, request, admission).is_ok();
+        scene.note(format_args!("app decides {}: {is_denied} {done}", r(request)));
+    }
+
+    fn pause(
+        &mut self,
+        now: Instant,
+        server: &mut Server,
+        session: SessionKey,
+        scene: &mut Scene<'_>,
+    ) {
+        let done = server.set_reading(now, session, true).is_ok();
+        if let Some(life) = self.lives.get(&session) {
+            scene.ledger.note(life.id, Cause::Paused);
+        }
+        scene.note(format_args!("app pauses {}: {done}", s(session)));
+        // Some are forgotten.
+        if self.dice.per_mille(800) {
+            self.paused.push(session);
+        }
+    }
+
+    fn resume(&mut self, now: Instant, server: &mut Server, scene: &mut Scene<'_>) {
+        let at = self.dice.below(self.paused.len() * 8);
+        if at < self.paused.len() {
+            let session = self.paused.swap_remove(at);
+            let done = server.set_reading(now, session, false).is_ok();
+            scene.note(format_args!("app resumes {}: {done}", s(session)));
+        }
+    }
+
     fn forget(&mut self, session: SessionKey) {
         if let Some(life) = self.lives.remove(&session) {
             self.sessions.swap_remove(life.place);
@@ -127,6 +178,13 @@ where
     ) {
         let server = machine.server();
         match event {
+            Event::Handshake { request } => {
+                if !self.dice.per_mille(self.manners.hesitates) {
+                    self.decide(now, server, request, scene);
+                } else if self.dice.per_mille(700) {
+                    self.undecided.push(request);
+                }
+            }
             Event::SessionOpened { session, .. } => {
                 let Some(id) = life else {
                     return;
@@ -167,6 +225,10 @@ where
         scene: &mut Scene<'_>,
     ) -> Option<Duration> {
         let server = machine.server();
+        for request in std::mem::take(&mut self.undecided) {
+            self.decide(now, server, request, scene);
+        }
+        self.resume(now, server, scene);
         if let Some(&session) = self.dice.pick(&self.sessions) {
             if self.dice.per_mille(self.manners.closes) {
                 // What was said before an orderly end still arrives.
@@ -178,6 +240,8 @@ where
                 for _ in 0..40 {
                     self.send(now, server, session, 4_000, scene);
                 }
+            } else if self.dice.per_mille(self.manners.pauses) {
+                self.pause(now, server, session, scene);
             } else {
                 let padding = self.dice.below(self.manners.padding);
                 self.send(now, server, session, padding, scene);

@@ -44,6 +44,10 @@ pub struct Manners {
     pub floods: u32,
     /// How often, in a thousand messages, it answers one.
     pub answers: u32,
+    /// How often, in a thousand acts, it stops reading a session, for a while or for good.
+    pub pauses: u32,
+    /// How often, in a thousand handshakes, it decides later or never, or denies one.
+    pub hesitates: u32,
 }
 
 impl Manners {
@@ -55,6 +59,19 @@ impl Manners {
             closes: 15,
             floods: 5,
             answers: 300,
+            pauses: 20,
+            hesitates: 200,
+        }
+    }
+
+    /// Sends and answers, and disturbs nobody.
+    pub const fn calm() -> Self {
+        Self {
+            closes: 0,
+            floods: 0,
+            pauses: 0,
+            hesitates: 0,
+            ..Self::lively()
         }
     }
 }

@@ -27,7 +27,9 @@ impl<M: Subject> Host<M> {
         let longest = self.longest_silence();
         for (session, side) in self.sessions.iter() {
             let silence = now.saturating_duration_since(side.heard_at);
-            if silence > longest && !self.is_stopped {
+            // Whoever is not listened to is not given up.
+            let is_paused = scene.ledger.has(side.life, Cause::Paused);
+            if silence > longest && !self.is_stopped && !is_paused {
                 scene.trace.fail(format_args!(
                     "{session:?} of life {} lives on after {silence:?} of silence",
                     side.life.0
@@ -65,7 +67,7 @@ impl<M: Subject> Host<M> {
     fn longest_silence(&self) -> Duration {
         let spans = &self.spans;
         let exact = spans.ping_interval + spans.ping_timeout;
-        if self.habits.is_exact() && self.longest_stop.is_zero() && self.ahead.is_zero() {
+        if self.was_exact {
             return exact;
         }
         // A late ping leaves half the time at least; then its end may be noticed late.
@@ -81,11 +83,14 @@ impl<M: Subject> Host<M> {
         scene: &mut Scene<'_>,
     ) {
         let silence = self.latest.saturating_duration_since(side.heard_at);
-        // An opening that is noticed late seems to be a late one.
-        let late = self.habits.drain_late + self.longest_stop;
-        let least = (self.spans.ping_interval + self.spans.ping_timeout).saturating_sub(late);
-        let is_clean = !scene.ledger.has(side.life, Cause::Misdeed);
-        if silence > self.longest_silence() || (is_clean && silence < least) {
+        // What a closing session says does not count, nor can it be told what garbage says; and
+        // who takes outputs late does not know what was heard before.
+        let mut odd = [Cause::ApplicationClosed, Cause::Misdeed, Cause::Shutdown].into_iter();
+        let is_clear = self.was_exact && !odd.any(|it| scene.ledger.has(side.life, it));
+        let least = self.spans.ping_interval + self.spans.ping_timeout;
+        let is_paused = scene.ledger.has(side.life, Cause::Paused);
+        let is_late = silence > self.longest_silence() && !is_paused;
+        if is_late || (is_clear && silence < least) {
             scene.trace.fail(format_args!(
                 "{session:?} of life {} was given up after {silence:?} of silence",
                 side.life.0

@@ -7,7 +7,7 @@ use socketio_proto::edge::{
 use super::{Host, RequestSide, Stage, Use};
 use crate::{
     ledger::LifeId,
-    network::{ConnectionId, Event},
+    network::{ConnectionId, Ending, Event},
     snippet::{Snippet, Text, r, t},
     subject::Subject,
     wire::{Head, Wire},
@@ -26,7 +26,7 @@ impl<M: Subject> Host<M> {
     pub(super) fn input(&mut self, event: Event<Wire>, scene: &mut Scene<'_>) {
         match event {
             Event::Arrived { connection, item } => self.arrived(connection, item, scene),
-            Event::Ended { connection, .. } => self.ended(connection, scene),
+            Event::Ended { connection, ending } => self.ended(connection, ending, scene),
             Event::Taken { connection } => self.taken(connection, scene),
             Event::Woke { .. } => {}
         }
@@ -41,10 +41,16 @@ impl<M: Subject> Host<M> {
                 if let Some(side) = self.requests.get_mut(request) {
                     side.body.extend_from_slice(&bytes);
                     side.is_whole = is_last;
+                    self.progress(request, scene);
                     self.body(request, scene);
                 }
             }
-            (Some(Use::Transport(transport)), item) => self.read(transport, item, scene),
+            (Some(Use::Transport(transport)), item) => {
+                if let Some(side) = self.transports.get_mut(transport) {
+                    side.early.push_back(Event::Arrived { connection, item });
+                    self.read_on(transport, scene);
+                }
+            }
             // The connection was given up meanwhile.
             _ => {}
         }
@@ -82,6 +88,19 @@ impl<M: Subject> Host<M> {
         let added = self.requests.add(request, side);
         scene.hold(added);
         self.uses.insert(connection, Use::Request(request));
+    }
+
+    /// Reports how much of a body is there.
+    pub(super) fn progress(&mut self, request: RequestId, scene: &mut Scene<'_>) {
+        let Some(side) = self.requests.get(request) else {
+            return;
+        };
+        if matches!(side.stage, Stage::Reading { .. }) && !side.is_whole {
+            let received = side.body.len();
+            let now = self.tell_time(scene);
+            self.machine.handle_body_progress(now, request, received);
+            self.is_drained = false;
+        }
     }
 
     /// Hands a body over when it is wanted and there, or too large.
@@ -125,13 +144,24 @@ impl<M: Subject> Host<M> {
         }
     }
 
+    /// Reads what has arrived, unless it is not to be read now.
+    pub(super) fn read_on(&mut self, transport: TransportId, scene: &mut Scene<'_>) {
+        while let Some(side) = self.transports.get_mut(transport)
+            && side.is_open
+            && !side.is_paused
+            && let Some(event) = side.early.pop_front()
+        {
+            match event {
+                Event::Arrived { item, .. } => self.read(transport, item, scene),
+                _ => self.lose(transport, Lost::Failed, scene),
+            }
+        }
+    }
+
     fn read(&mut self, transport: TransportId, item: Wire, scene: &mut Scene<'_>) {
-        let Some(side) = self.transports.get_mut(transport) else {
+        let Some(side) = self.transports.get(transport) else {
             return;
         };
-        if !side.is_open {
-            return side.early.push_back(item);
-        }
         match item {
             Wire::CloseFrame { code } => {
                 let connection = side.connection;
@@ -167,12 +197,19 @@ impl<M: Subject> Host<M> {
     }
 
     /// A connection ended: so did what it was used for.
-    fn ended(&mut self, connection: ConnectionId, scene: &mut Scene<'_>) {
+    fn ended(&mut self, connection: ConnectionId, ending: Ending, scene: &mut Scene<'_>) {
         match self.uses.get(&connection).copied() {
             Some(Use::Request(request)) => self.end(request, End::Gone, scene),
             Some(Use::Transport(transport)) => {
-                let is_open = self.transports.get(transport).is_some_and(|it| it.is_open);
-                let lost = if is_open { Lost::Failed } else { Lost::NotOpened };
+                let Some(side) = self.transports.get_mut(transport) else {
+                    return;
+                };
+                // An end in order is read behind what came before it.
+                if ending == Ending::Closed && side.is_open {
+                    side.early.push_back(Event::Ended { connection, ending });
+                    return self.read_on(transport, scene);
+                }
+                let lost = if side.is_open { Lost::Failed } else { Lost::NotOpened };
                 self.lose(transport, lost, scene);
             }
             None => {}
@@ -230,13 +267,11 @@ impl<M: Subject> Host<M> {
             return self.machine.handle_transport_sent(now, transport);
         }
         side.is_open = true;
-        let (request, early) = (side.request, std::mem::take(&mut side.early));
+        let request = side.request;
         scene.note(format_args!("host {} open", t(transport)));
         self.requests.depart(request);
         self.machine.handle_transport_open(now, transport);
-        for item in early {
-            self.read(transport, item, scene);
-        }
+        self.read_on(transport, scene);
     }
 }
 

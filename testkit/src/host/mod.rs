@@ -122,6 +122,8 @@ pub struct Host<M: Subject> {
     backlog: VecDeque<Event<Wire>>,
     // The longest time that it stood still.
     longest_stop: Duration,
+    // Whether it did everything at once, always.
+    was_exact: bool,
 }
 
 /// What a connection is used for.
@@ -162,8 +164,9 @@ struct TransportSide<P: socketio_proto::engine::Parser> {
     limit: usize,
     is_open: bool,
     is_busy: bool,
-    // What arrived before its opening was reported.
-    early: VecDeque<Wire>,
+    is_paused: bool,
+    // What arrived before its opening was reported, or while it is not read.
+    early: VecDeque<Event<Wire>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -206,6 +209,7 @@ impl<M: Subject> Host<M> {
             is_stopped: false,
             backlog: VecDeque::new(),
             longest_stop: Duration::ZERO,
+            was_exact: habits.is_exact(),
         }
     }
 
@@ -397,7 +401,8 @@ impl<M: Subject> Host<M> {
         scene.note(format_args!("host shuts down"));
         scene.ledger.note_all(Cause::Shutdown);
         let now = self.tell_time(scene);
-        self.machine.shutdown(now);
+        let spread = self.dice.span((Duration::ZERO, self.spans.ping_interval));
+        self.machine.shutdown(now, spread);
         self.is_drained = false;
         self.afterwards(application, scene);
     }

@@ -42,6 +42,7 @@ impl<M: Subject> Host<M> {
         scene: &mut Scene<'_>,
     ) {
         match output {
+            Output::AbortRequest { request } => self.abort(request, scene),
             Output::CloseTransport { transport, abort } => self.close(transport, abort, scene),
             Output::Event(event) => self.event(event, application, scene),
             Output::OpenTransport {
@@ -63,9 +64,11 @@ impl<M: Subject> Host<M> {
                     scene.trace.fail(format_args!("{request:?}: its body is read too late"));
                 }
                 side.stage = Stage::Reading { codec, limit };
+                self.progress(request, scene);
                 self.body(request, scene);
             }
             Output::Respond { request, response } => self.respond(request, *response, scene),
+            Output::SetReading { transport, paused } => self.set_reading(transport, paused, scene),
             Output::Transmit { transport, batch } => self.transmit(transport, batch, scene),
         }
     }
@@ -128,6 +131,7 @@ impl<M: Subject> Host<M> {
             limit,
             is_open: false,
             is_busy: false,
+            is_paused: false,
             early: std::collections::VecDeque::new(),
         };
         let added = self.transports.add(transport, side);
@@ -177,6 +181,29 @@ impl<M: Subject> Host<M> {
         }
     }
 
+    /// Its answer was not taken in time. It is the last output that names it.
+    fn abort(&mut self, request: RequestId, scene: &mut Scene<'_>) {
+        let named = scene.hold(self.requests.named(request));
+        if named.as_ref().is_some_and(|side| !matches!(side.stage, Stage::Answered)) {
+            scene.trace.fail(format_args!("{request:?} is aborted, but was not answered"));
+        }
+        let connection = named.map(|side| side.connection);
+        scene.note(format_args!("host {} is aborted", r(request)));
+        self.requests.end(request);
+        if let Some(connection) = connection {
+            self.uses.remove(&connection);
+            scene.network.abort(connection, self.node);
+        }
+    }
+
+    fn set_reading(&mut self, transport: TransportId, paused: bool, scene: &mut Scene<'_>) {
+        scene.note(format_args!("host {} pauses: {paused}", t(transport)));
+        if let Some(side) = scene.hold(self.transports.named(transport)) {
+            side.is_paused = paused;
+            self.read_on(transport, scene);
+        }
+    }
+
     fn close(&mut self, transport: TransportId, abort: bool, scene: &mut Scene<'_>) {
         let named = scene.hold(self.transports.named(transport)).map(|side| side.connection);
         scene.note(format_args!("host {} closes, abort: {abort}", t(transport)));
@@ -212,7 +239,7 @@ impl<M: Subject> Host<M> {
                 Some(self.session_opened(session, request, scene))
             }
             Observed::Other => None,
-            Observed::Refused { request } => {
+            Observed::Handshake { request } | Observed::Refused { request } => {
                 scene.hold(self.requests.named(request));
                 None
             }

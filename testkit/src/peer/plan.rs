@@ -47,7 +47,7 @@ impl Habits {
             faults: 20,
             speaks_every: Duration::from_secs(2),
             padding: 400,
-            lasts: Some(Duration::from_secs(90)),
+            lasts: Some(Duration::from_secs(60)),
             rests: Duration::from_secs(5),
         }
     }
