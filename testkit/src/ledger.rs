@@ -294,7 +294,10 @@ impl Life {
     /// Whether what happened explains a reason.
     fn explains(&self, reason: CloseReason) -> bool {
         match reason {
-            CloseReason::ForcedClose => self.has(Cause::ApplicationClosed),
+            // A layer above closes on garbage, too.
+            CloseReason::ForcedClose => {
+                self.has(Cause::ApplicationClosed) || self.has(Cause::Misdeed)
+            }
             CloseReason::ServerShutdown => self.has(Cause::Shutdown),
             CloseReason::TransportClose => self.has(Cause::PeerClosed),
             CloseReason::PingTimeout => self.has(Cause::Silent) || self.has(Cause::Lost),
