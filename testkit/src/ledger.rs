@@ -128,6 +128,11 @@ impl Ledger {
         self.get(id).is_some_and(|life| life.has(cause))
     }
 
+    /// Whether the session of a life has closed.
+    pub fn is_closed(&self, id: LifeId) -> bool {
+        self.get(id).is_some_and(|life| life.closed.is_some())
+    }
+
     /// The session of a life opened.
     pub fn opened(&mut self, id: LifeId, now: Instant) -> Result<(), Broken> {
         let life = self.life(id);

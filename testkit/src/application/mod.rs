@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use socketio_proto::time::Instant;
 
-pub use self::{chatter::Chatter, events::Events};
+pub use self::{
+    chatter::{Chatter, Sends},
+    events::Events,
+};
 use crate::{ledger::LifeId, subject::Subject, world::Scene};
 
 /// An application: it is told events and gives commands.

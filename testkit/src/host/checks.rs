@@ -23,6 +23,19 @@ impl<M: Subject> Host<M> {
                 self.sessions.len()
             ));
         }
+        for (request, side) in self.requests.iter() {
+            let waits_for_nobody = match side.stage {
+                Stage::Read => true,
+                Stage::Reading { .. } | Stage::Waiting => scene.ledger.is_closed(side.life),
+                Stage::Accepted | Stage::Answered => false,
+            };
+            if waits_for_nobody {
+                scene.trace.fail(format_args!(
+                    "{request:?} of life {} is not answered: {:?}",
+                    side.life.0, side.stage
+                ));
+            }
+        }
         let now = scene.network.now() + self.ahead;
         let longest = self.longest_silence();
         for (session, side) in self.sessions.iter() {

@@ -145,6 +145,8 @@ struct RequestSide<P: socketio_proto::engine::Parser> {
 
 #[derive(Debug)]
 enum Stage<P: socketio_proto::engine::Parser> {
+    /// It becomes a transport.
+    Accepted,
     /// Its answer is being written.
     Answered,
     /// Its body was handed over.

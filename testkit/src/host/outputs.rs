@@ -77,14 +77,11 @@ impl<M: Subject> Host<M> {
         let Some(side) = scene.hold(self.requests.named(request)) else {
             return;
         };
-        if matches!(side.stage, Stage::Answered) {
+        if matches!(side.stage, Stage::Accepted | Stage::Answered) {
             scene.trace.fail(format_args!("{request:?} was answered twice"));
         }
         side.stage = Stage::Answered;
         let (connection, life) = (side.connection, side.life);
-        if self.uses.get(&connection).is_some_and(|it| matches!(it, Use::Transport(_))) {
-            scene.trace.fail(format_args!("{request:?} became a transport and was answered"));
-        }
         scene.note(format_args!(
             "host {} answers {response:?} {}",
             r(request),
@@ -116,7 +113,10 @@ impl<M: Subject> Host<M> {
         let named = scene.hold(self.requests.named(request));
         // The name is given out, whether or not its request is still there.
         let (connection, life, is_there) = match named {
-            Some(side) if matches!(side.stage, Stage::Waiting) => (side.connection, side.life, true),
+            Some(side) if matches!(side.stage, Stage::Waiting) => {
+                side.stage = Stage::Accepted;
+                (side.connection, side.life, true)
+            }
             Some(_) => scene.trace.fail(format_args!("{request:?} is answered and accepted")),
             None => match self.requests.recent(request) {
                 Some(side) => (side.connection, side.life, false),
