@@ -44,6 +44,7 @@ fn scenario() -> Scenario {
         spans: Spans {
             ping_interval: INTERVAL,
             ping_timeout: TIMEOUT,
+            upgrade_timeout: Duration::from_secs(3),
             longest: Duration::from_secs(30),
         },
         lasts: Duration::from_secs(30),

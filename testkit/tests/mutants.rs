@@ -242,6 +242,7 @@ fn play(fault: Fault, seed: u64) {
         spans: Spans {
             ping_interval: INTERVAL,
             ping_timeout: TIMEOUT,
+            upgrade_timeout: Duration::from_secs(3),
             longest: Duration::from_secs(120),
         },
         lasts: Duration::from_secs(30),
@@ -271,7 +272,7 @@ fn machines_that_break_a_promise_are_caught() {
         (Fault::ClosesTwice, "was named after its end"),
         (Fault::DropsPacketOfPoll, "one before it is missing"),
         (Fault::ForgetsAnswer, "is not answered"),
-        (Fault::ForgetsClose, "was given the index of"),
+        (Fault::ForgetsClose, "takes too long to carry"),
         (Fault::ForgetsDeadlines, "no deadline"),
         (Fault::ForgetsSessionClosed, "its events"),
         (Fault::LosesMessage, "one before it is missing"),

@@ -35,6 +35,7 @@ fn scenario(habits: Habits) -> Scenario {
         spans: Spans {
             ping_interval: INTERVAL,
             ping_timeout: TIMEOUT,
+            upgrade_timeout: Duration::from_secs(3),
             longest: Duration::from_secs(45),
         },
         lasts: Duration::from_secs(30),

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use socketio_proto::edge::{Carrier, SessionKey};
+use socketio_proto::{
+    edge::{Carrier, SessionKey},
+    time::Instant,
+};
 
 use super::{Host, SessionSide, Stage};
 use crate::{ledger::Cause, subject::Subject, world::Scene};
@@ -36,6 +39,7 @@ impl<M: Subject> Host<M> {
                 ));
             }
         }
+        self.check_deadlines(scene);
         let now = scene.network.now() + self.ahead;
         let longest = self.longest_silence();
         for (session, side) in self.sessions.iter() {
@@ -76,6 +80,46 @@ impl<M: Subject> Host<M> {
         }
     }
 
+    /// Nothing that has a deadline of its own outlives it.
+    fn check_deadlines(&self, scene: &mut Scene<'_>) {
+        if self.is_stopped {
+            return;
+        }
+        let now = scene.network.now() + self.ahead;
+        let lateness = self.lateness();
+        let is_over = |since: Instant, span: Duration| since + span + lateness < now;
+        let request_span = self.spans.ping_interval + self.spans.ping_timeout;
+        for (request, side) in self.requests.iter() {
+            let is_timed = matches!(side.stage, Stage::Answered | Stage::Reading { .. });
+            if is_timed && is_over(side.since, request_span) {
+                scene.trace.fail(format_args!(
+                    "{request:?} of life {} takes too long: {:?}",
+                    side.life.0, side.stage
+                ));
+            }
+        }
+        for (transport, side) in self.transports.iter() {
+            let session = self.by_life.get(&side.life);
+            let carrier = session.and_then(|&session| self.machine.carrier(session));
+            let carries = carrier == Some(Carrier::WebSocket);
+            if !carries && is_over(side.since, self.spans.upgrade_timeout) {
+                scene.trace.fail(format_args!(
+                    "{transport:?} of life {} takes too long to carry a session",
+                    side.life.0
+                ));
+            }
+        }
+    }
+
+    /// How much later than due something may be noticed.
+    fn lateness(&self) -> Duration {
+        if self.was_exact {
+            return Duration::ZERO;
+        }
+        let late = self.habits.timer_late + self.habits.drain_late + Duration::from_millis(200);
+        (late + self.longest_stop) * 2
+    }
+
     /// How long a session may live without a pong.
     fn longest_silence(&self) -> Duration {
         let spans = &self.spans;
@@ -84,8 +128,7 @@ impl<M: Subject> Host<M> {
             return exact;
         }
         // A late ping leaves half the time at least; then its end may be noticed late.
-        let late = self.habits.timer_late + self.habits.drain_late + Duration::from_millis(200);
-        exact + spans.ping_timeout / 2 + (late + self.longest_stop) * 2
+        exact + spans.ping_timeout / 2 + self.lateness()
     }
 
     /// A session is given up for silence neither early nor late.

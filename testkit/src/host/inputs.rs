@@ -82,6 +82,7 @@ impl<M: Subject> Host<M> {
             life: head.life,
             is_poll: head.carrier == Carrier::Polling && head.method == "GET",
             stage: Stage::Waiting,
+            since: self.latest,
             body: bytes::BytesMut::new(),
             is_whole: false,
         };

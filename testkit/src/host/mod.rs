@@ -93,6 +93,8 @@ pub struct Spans {
     pub ping_interval: Duration,
     /// Between a ping and its pong.
     pub ping_timeout: Duration,
+    /// How long an upgrade, or the opening of a WebSocket, may take.
+    pub upgrade_timeout: Duration,
     /// The longest deadline of any kind.
     pub longest: Duration,
 }
@@ -139,6 +141,8 @@ struct RequestSide<P: socketio_proto::engine::Parser> {
     life: LifeId,
     is_poll: bool,
     stage: Stage<P>,
+    /// When the stage began.
+    since: Instant,
     body: BytesMut,
     is_whole: bool,
 }
@@ -165,6 +169,8 @@ struct TransportSide<P: socketio_proto::engine::Parser> {
     codec: Codec<P>,
     limit: usize,
     is_open: bool,
+    /// When it was given out.
+    since: Instant,
     is_busy: bool,
     is_paused: bool,
     // What arrived before its opening was reported, or while it is not read.

@@ -64,6 +64,7 @@ impl<M: Subject> Host<M> {
                     scene.trace.fail(format_args!("{request:?}: its body is read too late"));
                 }
                 side.stage = Stage::Reading { codec, limit };
+                side.since = self.latest;
                 self.progress(request, scene);
                 self.body(request, scene);
             }
@@ -81,6 +82,7 @@ impl<M: Subject> Host<M> {
             scene.trace.fail(format_args!("{request:?} was answered twice"));
         }
         side.stage = Stage::Answered;
+        side.since = self.latest;
         let (connection, life) = (side.connection, side.life);
         scene.note(format_args!(
             "host {} answers {response:?} {}",
@@ -130,6 +132,7 @@ impl<M: Subject> Host<M> {
             codec,
             limit,
             is_open: false,
+            since: self.latest,
             is_busy: false,
             is_paused: false,
             early: std::collections::VecDeque::new(),
