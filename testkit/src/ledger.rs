@@ -171,7 +171,11 @@ impl Ledger {
             life.closed,
             Some(CloseReason::ForcedClose | CloseReason::ServerShutdown)
         );
-        if is_asked && life.is_orderly && !life.has(Cause::Reckless) && life.down.heard != life.down.sent {
+        if is_asked
+            && life.is_orderly
+            && !life.has(Cause::Reckless)
+            && life.down.heard != life.down.sent
+        {
             let Stream { sent, heard, .. } = life.down;
             return Err(Broken(format!(
                 "life {} ended in order, but its peer heard {heard} of {sent} messages",
@@ -201,12 +205,18 @@ impl Ledger {
     /// The peer heard a message of the application.
     pub fn heard_down(&mut self, id: LifeId, life: LifeId, number: u32) -> Result<(), Broken> {
         if life != id {
-            return Err(Broken(format!("life {} heard a message of life {}", id.0, life.0)));
+            return Err(Broken(format!(
+                "life {} heard a message of life {}",
+                id.0, life.0
+            )));
         }
         let life = self.life(id);
         let is_exact = !life.has(Cause::Reckless);
         life.down.hear(number, is_exact).map_err(|why| {
-            Broken(format!("the peer of life {} heard message {number}: {why}", id.0))
+            Broken(format!(
+                "the peer of life {} heard message {number}: {why}",
+                id.0
+            ))
         })
     }
 
@@ -220,11 +230,17 @@ impl Ledger {
         }
         let life = self.life(id);
         if life.opened.is_none() || life.closed.is_some() {
-            return Err(Broken(format!("life {} got a message, but is not open", id.0)));
+            return Err(Broken(format!(
+                "life {} got a message, but is not open",
+                id.0
+            )));
         }
         let is_exact = !life.has(Cause::Reckless);
         life.up.hear(number, is_exact).map_err(|why| {
-            Broken(format!("the application heard message {number} of life {}: {why}", id.0))
+            Broken(format!(
+                "the application heard message {number} of life {}: {why}",
+                id.0
+            ))
         })
     }
 
@@ -239,9 +255,13 @@ impl Ledger {
             if life.opened.is_some() && life.closed.is_none() {
                 return Err(Broken(format!("the session of life {id} never closed")));
             }
-            let is_whole = [&life.down, &life.up].into_iter().all(|it| it.heard == it.sent);
-            if is_calm && !(life.opened.is_some() && life.is_orderly && is_whole) {
-                return Err(Broken(format!("nothing went wrong with life {id}, but: {life:?}")));
+            let is_whole = [&life.down, &life.up]
+                .into_iter()
+                .all(|it| it.heard == it.sent);
+            if is_calm && !(life.opened.is_some() && is_whole) {
+                return Err(Broken(format!(
+                    "nothing went wrong with life {id}, but: {life:?}"
+                )));
             }
             totals.opened += usize::from(life.opened.is_some());
             totals.orderly += usize::from(life.closed.is_some() && life.is_orderly);
@@ -298,6 +318,10 @@ impl Life {
 
     /// Whether what happened explains a reason.
     fn explains(&self, reason: CloseReason) -> bool {
+        if reason == CloseReason::TransportError(TransportError::BodiesFull) {
+            // It passed a limit that all share.
+            return true;
+        }
         match reason {
             // A layer above closes on garbage, too.
             CloseReason::ForcedClose => {
@@ -305,14 +329,12 @@ impl Life {
             }
             CloseReason::ServerShutdown => self.has(Cause::Shutdown),
             CloseReason::TransportClose => self.has(Cause::PeerClosed),
-            CloseReason::PingTimeout => self.has(Cause::Silent) || self.has(Cause::Lost),
             CloseReason::QueueFull { .. } => self.has(Cause::Flooded),
             CloseReason::Unread => self.has(Cause::Paused),
-            CloseReason::TransportError(
+            CloseReason::PingTimeout
+            | CloseReason::TransportError(
                 TransportError::BodyTimeout | TransportError::ResponseTimeout,
             ) => self.has(Cause::Silent) || self.has(Cause::Lost),
-            // Whoever passes the limit that all share.
-            CloseReason::TransportError(TransportError::BodiesFull) => true,
             CloseReason::TransportError(
                 TransportError::Failed | TransportError::PollAborted | TransportError::DataAborted,
             ) => self.has(Cause::Lost),

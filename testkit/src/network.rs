@@ -172,7 +172,9 @@ enum State {
     Up,
     /// Cut or aborted.
     Dead,
-    Vanished { takes: bool },
+    Vanished {
+        takes: bool,
+    },
 }
 
 impl Way {
@@ -290,7 +292,8 @@ impl<T: Load> Network<T> {
             self.schedule.add(written, Due::Take(id, way));
         }
         if connection.state == State::Up {
-            self.schedule.add(arrival, Due::Arrive(id, way.other(), item));
+            self.schedule
+                .add(arrival, Due::Arrive(id, way.other(), item));
         }
     }
 
@@ -340,7 +343,10 @@ impl<T: Load> Network<T> {
             Fate::Cut => State::Dead,
             Fate::Vanish { takes } => State::Vanished { takes },
         };
-        let span = (Duration::ZERO, connection.link.delay * 4 + connection.link.jitter);
+        let span = (
+            Duration::ZERO,
+            connection.link.delay * 4 + connection.link.jitter,
+        );
         if fate == Fate::Cut {
             for way in [Way::Near, Way::Far] {
                 let at = now + self.dice.span(span);
@@ -352,7 +358,10 @@ impl<T: Load> Network<T> {
     /// Cuts every connection there is, half-open ones too.
     pub fn cut_all(&mut self) {
         for index in 0..self.slots.len() {
-            let serial = self.slots.get(index).and_then(|slot| Some(slot.as_ref()?.serial));
+            let serial = self
+                .slots
+                .get(index)
+                .and_then(|slot| Some(slot.as_ref()?.serial));
             if let Some(serial) = serial {
                 self.strike(ConnectionId { index, serial }, Fate::Cut);
             }
@@ -427,8 +436,7 @@ impl<T: Load> Network<T> {
                     State::Up | State::Vanished { takes: true }
                 );
                 let side = connection.side(way);
-                (takes && side.is_attached)
-                    .then_some((side.node, Event::Taken { connection: id }))
+                (takes && side.is_attached).then_some((side.node, Event::Taken { connection: id }))
             }
             Due::Wake(node, token) => Some((node, Event::Woke { token })),
         }
@@ -502,7 +510,11 @@ mod tests {
         assert_eq!(network.connections(), 1);
         assert_eq!(
             lines(&mut network),
-            ["12000 1: got four", "15000 1: got sixsix", "15000 1: Closed"],
+            [
+                "12000 1: got four",
+                "15000 1: got sixsix",
+                "15000 1: Closed"
+            ],
             "who has closed hears nothing, not even that its item was taken"
         );
         assert_eq!(network.connections(), 0);
@@ -532,7 +544,10 @@ mod tests {
         network.send(id, A, Text("lost"));
         let lines = lines(&mut network);
         assert_eq!(lines.len(), 2);
-        assert!(lines.iter().all(|line| line.ends_with("Broken")), "{lines:?}");
+        assert!(
+            lines.iter().all(|line| line.ends_with("Broken")),
+            "{lines:?}"
+        );
         assert_eq!(network.connections(), 0);
     }
 

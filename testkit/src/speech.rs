@@ -55,7 +55,9 @@ impl Script for Plain {
     }
 
     fn hear(&mut self, message: &Message) -> Heard {
-        read_plain(message).map_or(Heard::Strange, |(life, number)| Heard::Numbered(life, number))
+        read_plain(message).map_or(Heard::Strange, |(life, number)| {
+            Heard::Numbered(life, number)
+        })
     }
 
     fn may_speak(&self) -> bool {
@@ -98,7 +100,9 @@ impl Script for Events {
 
     fn hear(&mut self, message: &Message) -> Heard {
         let numbered = |read: Option<_>| {
-            read.map_or(Heard::Strange, |(life, number)| Heard::Numbered(life, number))
+            read.map_or(Heard::Strange, |(life, number)| {
+                Heard::Numbered(life, number)
+            })
         };
         match message {
             Message::Binary(bytes) if self.awaits_attachment => {

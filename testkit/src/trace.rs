@@ -122,7 +122,11 @@ impl Trace {
             lines: self.lines,
             digest: self.digest,
             marks: self.marks.clone(),
-            window: self.window.iter().flat_map(|(_, kept)| kept.clone()).collect(),
+            window: self
+                .window
+                .iter()
+                .flat_map(|(_, kept)| kept.clone())
+                .collect(),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     application::Application,
     dice::Dice,
     host::{Host, HostHabits, Spans},
-    ledger::{Broken, Ledger, Totals},
+    ledger::{Broken, Cause, Ledger, Totals},
     network::{Network, NodeId},
     peer::{Habits, MakeScript, Peer},
     subject::Subject,
@@ -71,6 +71,9 @@ pub struct Scenario {
 
 const SERVER: NodeId = NodeId(0);
 
+/// Up to how many peers everything is looked at after every input.
+const SMALL: u32 = 50;
+
 /// How long peers are quiet before the end.
 const QUIET: Duration = Duration::from_secs(10);
 
@@ -98,7 +101,14 @@ impl<M: Subject, A: Application<M>> World<M, A> {
         let retires_at = Instant::ORIGIN + scenario.lasts;
         let peers = (1..=scenario.peers).map(|node| {
             let (habits, script) = (scenario.habits, scenario.script);
-            Peer::new(NodeId(node), SERVER, habits, script, retires_at, dice.fork())
+            Peer::new(
+                NodeId(node),
+                SERVER,
+                habits,
+                script,
+                retires_at,
+                dice.fork(),
+            )
         });
         let peers = peers.collect();
         Self {
@@ -114,29 +124,46 @@ impl<M: Subject, A: Application<M>> World<M, A> {
 
     /// Plays it to the end, and checks what must hold then.
     pub fn run(mut self) -> (Totals, Trace) {
-        self.with(|host, _, scene| host.start(scene));
-        for at in 0..self.peers.len() {
-            let within = self.scenario.begins;
-            let (mut scene, peers) = self.scene();
-            if let Some(peer) = peers.get_mut(at) {
-                peer.start(within, &mut scene);
-            }
-        }
+        self.start();
         // Between two looks many peers act.
         let step = (self.scenario.lasts / 64).max(Duration::from_millis(1));
         let ends_at = Instant::ORIGIN + self.scenario.lasts;
         while self.network.now() < ends_at {
-            let by = (self.network.now() + step).min(ends_at);
-            self.play_until(by);
+            self.play_until((self.network.now() + step).min(ends_at));
             self.with(|host, _, scene| host.check(scene));
         }
         self.play_until(ends_at + QUIET);
+        self.finish()
+    }
+
+    /// Lets everybody begin. For tests that play in steps; [`run`](Self::run) does all of it.
+    pub fn start(&mut self) {
+        let mut peers = std::mem::take(&mut self.peers);
+        let within = self.scenario.begins;
+        self.with(|host, _, scene| {
+            host.start(scene);
+            for peer in &mut peers {
+                peer.start(within, scene);
+            }
+        });
+        self.peers = peers;
+    }
+
+    /// Ends it, and checks what must hold then.
+    pub fn finish(mut self) -> (Totals, Trace) {
         self.wind_down();
         let totals = self.ledger.finish(self.scenario.is_calm);
-        let (mut scene, _) = self.scene();
-        let totals = scene.hold(totals);
-        scene.note(format_args!("{totals:?}"));
+        let totals = self.with(|_, _, scene| {
+            let totals = scene.hold(totals);
+            scene.note(format_args!("{totals:?}"));
+            totals
+        });
         (totals, self.trace)
+    }
+
+    /// The host and its machine.
+    pub fn host(&self) -> &Host<M> {
+        &self.host
     }
 
     /// Everything stops: nothing may be left of it.
@@ -144,24 +171,26 @@ impl<M: Subject, A: Application<M>> World<M, A> {
         self.host.calm_down();
         let longest = self.host.longest_deadline();
         if self.scenario.shuts_down {
-            self.with(|host, application, scene| host.shut_down(application, scene));
+            self.with(Host::shut_down);
             self.play_until(self.network.now() + longest);
         }
-        let (mut scene, _) = self.scene();
-        scene.note(format_args!("all links are cut"));
-        self.network.cut_all();
-        self.ledger.note_all(crate::ledger::Cause::Lost);
+        self.with(|_, _, scene| {
+            scene.note(format_args!("all links are cut"));
+            scene.network.cut_all();
+            scene.ledger.note_all(Cause::Lost);
+        });
         self.play_until(self.network.now() + longest * 2);
         self.with(|host, _, scene| host.check_over(scene));
     }
 
-    fn play_until(&mut self, by: Instant) {
+    /// Lets everything happen until an instant.
+    pub fn play_until(&mut self, by: Instant) {
         while let Some((node, event)) = self.network.next_by(by) {
             let mut scene = Scene {
                 network: &mut self.network,
                 ledger: &mut self.ledger,
                 trace: &mut self.trace,
-                is_small: self.scenario.peers <= 50,
+                is_small: self.scenario.peers <= SMALL,
             };
             if node == SERVER {
                 self.host.handle(event, &mut self.application, &mut scene);
@@ -171,23 +200,14 @@ impl<M: Subject, A: Application<M>> World<M, A> {
         }
     }
 
-    fn scene(&mut self) -> (Scene<'_>, &mut Vec<Peer>) {
-        let scene = Scene {
-            network: &mut self.network,
-            ledger: &mut self.ledger,
-            trace: &mut self.trace,
-            is_small: self.scenario.peers <= 50,
-        };
-        (scene, &mut self.peers)
-    }
-
-    fn with(&mut self, act: impl FnOnce(&mut Host<M>, &mut A, &mut Scene<'_>)) {
+    /// Acts on the host from outside, as a test does.
+    pub fn with<T>(&mut self, act: impl FnOnce(&mut Host<M>, &mut A, &mut Scene<'_>) -> T) -> T {
         let mut scene = Scene {
             network: &mut self.network,
             ledger: &mut self.ledger,
             trace: &mut self.trace,
-            is_small: self.scenario.peers <= 50,
+            is_small: self.scenario.peers <= SMALL,
         };
-        act(&mut self.host, &mut self.application, &mut scene);
+        act(&mut self.host, &mut self.application, &mut scene)
     }
 }

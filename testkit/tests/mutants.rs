@@ -1,10 +1,6 @@
 //! The harness sees what it is there to see: machines that break a promise are caught.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "tests fail loudly"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail loudly")]
 
 use std::{
     collections::VecDeque,
@@ -83,7 +79,8 @@ impl Mutant {
                 if response.kind == ResponseKind::Data && self.strikes() => {}
             (Fault::ClosesTwice, Output::CloseTransport { transport, abort }) => {
                 for _ in 0..2 {
-                    self.ready.push_back(Output::CloseTransport { transport, abort });
+                    self.ready
+                        .push_back(Output::CloseTransport { transport, abort });
                 }
             }
             (Fault::ForgetsClose, Output::CloseTransport { .. }) if self.strikes() => {}
@@ -284,7 +281,6 @@ fn machines_that_break_a_promise_are_caught() {
         let verdict = verdict(fault);
         let verdict = verdict.unwrap_or_else(|| panic!("{fault:?} was not caught"));
         assert!(verdict.contains(says), "{fault:?}: {verdict}");
-        println!("{fault:?}: {verdict}");
     }
 }
 

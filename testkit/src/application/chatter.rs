@@ -75,18 +75,26 @@ impl Chatter {
         let is_binary = self.dice.per_mille(200);
         let message = speech::plain(speech::write(life.id, number, padding), is_binary);
         let sent = server.send(now, session, message);
-        scene.note(format_args!("app sends {} of life {}: {sent:?}", s(session), life.id.0));
+        scene.note(format_args!(
+            "app sends {} of life {}: {sent:?}",
+            s(session),
+            life.id.0
+        ));
         match sent {
             Ok(()) => scene.ledger.said_down(life.id),
             // It may have closed, which the application is about to learn.
             Err(SendError::Closed) => {
                 let is_closing = life.is_closing || scene.ledger.has(life.id, Cause::Shutdown);
                 if !is_closing && server.queued(session).is_some() {
-                    scene.trace.fail(format_args!("an open session takes no message"));
+                    scene
+                        .trace
+                        .fail(format_args!("an open session takes no message"));
                 }
             }
             Err(SendError::QueueFull { .. }) => scene.ledger.note(life.id, Cause::Flooded),
-            Err(error) => scene.trace.fail(format_args!("a message was refused: {error}")),
+            Err(error) => scene
+                .trace
+                .fail(format_args!("a message was refused: {error}")),
         }
     }
 
@@ -99,7 +107,11 @@ impl Chatter {
     ) {
         if let Some(life) = self.lives.get_mut(&session) {
             life.is_closing = true;
-            scene.note(format_args!("app closes {} of life {}", s(session), life.id.0));
+            scene.note(format_args!(
+                "app closes {} of life {}",
+                s(session),
+                life.id.0
+            ));
             scene.ledger.note(life.id, Cause::ApplicationClosed);
             server.close(now, session);
         }
@@ -122,7 +134,10 @@ impl Chatter {
         };
         // Its client may be gone.
         let done = server.admit(now, request, admission).is_ok();
-        scene.note(format_args!("app decides {}: {is_denied} {done}", r(request)));
+        scene.note(format_args!(
+            "app decides {}: {is_denied} {done}",
+            r(request)
+        ));
     }
 
     fn pause(
@@ -192,7 +207,14 @@ where
                 let place = self.sessions.len();
                 self.sessions.push(session);
                 let is_closing = false;
-                self.lives.insert(session, Life { id, place, is_closing });
+                self.lives.insert(
+                    session,
+                    Life {
+                        id,
+                        place,
+                        is_closing,
+                    },
+                );
                 // What is said first goes right behind the handshake.
                 for _ in 0..self.dice.below(4) {
                     self.send(now, server, session, 10, scene);

@@ -78,7 +78,9 @@ impl Events {
             // Its connection is closing.
             Ok(_) | Err(EmitError::Stale) => {}
             Err(EmitError::QueueFull { .. }) => scene.ledger.note(life, Cause::Flooded),
-            Err(error) => scene.trace.fail(format_args!("an event was refused: {error}")),
+            Err(error) => scene
+                .trace
+                .fail(format_args!("an event was refused: {error}")),
         }
     }
 
@@ -115,13 +117,17 @@ impl Application<Server> for Events {
             }
             Event::Disconnected { socket, .. } => {
                 if self.life_of(socket).is_none() {
-                    scene.trace.fail(format_args!("{socket:?} is gone, but was not there"));
+                    scene
+                        .trace
+                        .fail(format_args!("{socket:?} is gone, but was not there"));
                 }
                 self.sockets.retain(|(it, _)| *it != socket);
             }
             Event::Packet { socket, args, .. } => {
                 let Some(life) = self.life_of(socket) else {
-                    scene.trace.fail(format_args!("{socket:?} emits, but is not there"));
+                    scene
+                        .trace
+                        .fail(format_args!("{socket:?} emits, but is not there"));
                 };
                 let bytes = args.binary(0).map(|binary| binary.as_ref().to_vec());
                 let text = match bytes {
@@ -129,7 +135,9 @@ impl Application<Server> for Events {
                     None => args.get::<String>(0).ok(),
                 };
                 let Some((of, number)) = text.as_deref().and_then(speech::read) else {
-                    scene.trace.fail(format_args!("life {}: an event is garbled", life.0));
+                    scene
+                        .trace
+                        .fail(format_args!("life {}: an event is garbled", life.0));
                 };
                 let heard = scene.ledger.heard_up(life, of, number);
                 scene.hold(heard);

@@ -26,12 +26,8 @@ pub trait Application<M: Subject> {
     );
 
     /// It is time to do something; says after which span to be woken again.
-    fn on_wake(
-        &mut self,
-        now: Instant,
-        machine: &mut M,
-        scene: &mut Scene<'_>,
-    ) -> Option<Duration>;
+    fn on_wake(&mut self, now: Instant, machine: &mut M, scene: &mut Scene<'_>)
+    -> Option<Duration>;
 }
 
 /// How an application behaves.

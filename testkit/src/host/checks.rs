@@ -7,16 +7,18 @@ use socketio_proto::{
     time::Instant,
 };
 
-use super::{Host, SessionSide, Stage};
+use super::{Host, Queue, SessionSide, Stage};
 use crate::{ledger::Cause, subject::Subject, world::Scene};
 
 impl<M: Subject> Host<M> {
     /// No session stalls: whoever can be written to is, and whoever is silent is gone in time.
     pub fn check(&mut self, scene: &mut Scene<'_>) {
         if self.machine.sessions() > 0 && self.machine.poll_timeout().is_none() {
-            scene.trace.fail(format_args!("there are sessions, but no deadline"));
+            scene
+                .trace
+                .fail(format_args!("there are sessions, but no deadline"));
         }
-        if !self.is_drained {
+        if self.queue != Queue::Empty {
             return;
         }
         if self.machine.sessions() != self.sessions.len() {
@@ -73,7 +75,10 @@ impl<M: Subject> Host<M> {
                 // Others than the one that carries it may still be closing or refused: if any is
                 // busy, it may be that one.
                 let mut all = self.transports.iter().map(|(_, it)| it);
-                let mut own = all.by_ref().filter(|it| it.life == side.life && it.is_open).peekable();
+                let mut own = all
+                    .by_ref()
+                    .filter(|it| it.life == side.life && it.is_open)
+                    .peekable();
                 own.peek().is_some() && own.all(|it| !it.is_busy)
             }
             None => false,
@@ -100,9 +105,9 @@ impl<M: Subject> Host<M> {
         }
         for (transport, side) in self.transports.iter() {
             let session = self.by_life.get(&side.life);
-            let carrier = session.and_then(|&session| self.machine.carrier(session));
-            let carries = carrier == Some(Carrier::WebSocket);
-            if !carries && is_over(side.since, self.spans.upgrade_timeout) {
+            let its_carrier = session.and_then(|&session| self.machine.carrier(session));
+            let is_main = its_carrier == Some(Carrier::WebSocket);
+            if !is_main && is_over(side.since, self.spans.upgrade_timeout) {
                 scene.trace.fail(format_args!(
                     "{transport:?} of life {} takes too long to carry a session",
                     side.life.0
@@ -174,7 +179,9 @@ impl<M: Subject> Host<M> {
             }
         }
         if let Some(due) = self.machine.poll_timeout() {
-            scene.trace.fail(format_args!("nothing is left, but {due:?} is waited for"));
+            scene
+                .trace
+                .fail(format_args!("nothing is left, but {due:?} is waited for"));
         }
     }
 

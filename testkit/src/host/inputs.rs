@@ -68,7 +68,7 @@ impl<M: Subject> Host<M> {
                 peer: None,
             },
         );
-        self.is_drained = false;
+        self.touched();
         scene.note(format_args!(
             "host {} is {} {:?} of life {} on c{}",
             r(request),
@@ -100,7 +100,7 @@ impl<M: Subject> Host<M> {
             let received = side.body.len();
             let now = self.tell_time(scene);
             self.machine.handle_body_progress(now, request, received);
-            self.is_drained = false;
+            self.touched();
         }
     }
 
@@ -131,7 +131,7 @@ impl<M: Subject> Host<M> {
             self.heard_pong(life);
         }
         self.machine.handle_body(now, request, body);
-        self.is_drained = false;
+        self.touched();
     }
 
     fn heard_pong(&mut self, life: LifeId) {
@@ -166,7 +166,9 @@ impl<M: Subject> Host<M> {
         match item {
             Wire::CloseFrame { code } => {
                 let connection = side.connection;
-                scene.network.send(connection, self.node, Wire::CloseFrame { code });
+                scene
+                    .network
+                    .send(connection, self.node, Wire::CloseFrame { code });
                 scene.network.close(connection, self.node);
                 self.lose(transport, Lost::Closed { code }, scene);
             }
@@ -183,14 +185,18 @@ impl<M: Subject> Host<M> {
                     return self.lose(transport, Lost::TooBig, scene);
                 }
                 let is_pong = matches!(&message, Message::Text(text) if text.starts_with('3'));
-                scene.note(format_args!("host {} reads {}", t(transport), Text(&message)));
+                scene.note(format_args!(
+                    "host {} reads {}",
+                    t(transport),
+                    Text(&message)
+                ));
                 let (life, inbound) = (side.life, side.codec.read(message));
                 let now = self.tell_time(scene);
                 if is_pong {
                     self.heard_pong(life);
                 }
                 self.machine.handle_transport_read(now, transport, inbound);
-                self.is_drained = false;
+                self.touched();
             }
             // A peer does not send these on a WebSocket.
             Wire::Answer { .. } | Wire::Body { .. } | Wire::Head(_) | Wire::Switch => {}
@@ -210,7 +216,11 @@ impl<M: Subject> Host<M> {
                     side.early.push_back(Event::Ended { connection, ending });
                     return self.read_on(transport, scene);
                 }
-                let lost = if side.is_open { Lost::Failed } else { Lost::NotOpened };
+                let lost = if side.is_open {
+                    Lost::Failed
+                } else {
+                    Lost::NotOpened
+                };
                 self.lose(transport, lost, scene);
             }
             None => {}
@@ -226,7 +236,7 @@ impl<M: Subject> Host<M> {
         self.requests.depart(request);
         let now = self.tell_time(scene);
         self.machine.handle_request_end(now, request, end);
-        self.is_drained = false;
+        self.touched();
     }
 
     fn lose(&mut self, transport: TransportId, lost: Lost, scene: &mut Scene<'_>) {
@@ -240,7 +250,7 @@ impl<M: Subject> Host<M> {
         self.requests.depart(request);
         let now = self.tell_time(scene);
         self.machine.handle_transport_lost(now, transport, lost);
-        self.is_drained = false;
+        self.touched();
     }
 
     /// What was written was taken whole: an answer, a 101, or the last frame of a batch.
@@ -256,27 +266,29 @@ impl<M: Subject> Host<M> {
     }
 
     fn transport_taken(&mut self, transport: TransportId, scene: &mut Scene<'_>) {
+        let now = scene.network.now() + self.ahead;
+        self.latest = self.latest.max(now);
         let Some(side) = self.transports.get_mut(transport) else {
             return;
         };
-        let now = scene.network.now() + self.ahead;
-        self.latest = self.latest.max(now);
-        self.is_drained = false;
         if side.is_open {
             side.is_busy = false;
             scene.note(format_args!("host {} sent", t(transport)));
-            return self.machine.handle_transport_sent(now, transport);
+            self.machine.handle_transport_sent(now, transport);
+            return self.touched();
         }
         side.is_open = true;
         let request = side.request;
         scene.note(format_args!("host {} open", t(transport)));
         self.requests.depart(request);
         self.machine.handle_transport_open(now, transport);
+        self.touched();
         self.read_on(transport, scene);
     }
 }
 
 /// Whether a body holds a pong.
 fn holds_pong(body: &[u8]) -> bool {
-    body.split(|&byte| byte == 0x1e).any(|packet| packet.first() == Some(&b'3'))
+    body.split(|&byte| byte == 0x1e)
+        .any(|packet| packet.first() == Some(&b'3'))
 }

@@ -118,14 +118,23 @@ pub struct Host<M: Subject> {
     latest: Instant,
     // When the timer fires, on the network's clock.
     armed: Option<Instant>,
-    is_drained: bool,
-    drain_waits: bool,
+    queue: Queue,
     is_stopped: bool,
     backlog: VecDeque<Event<Wire>>,
     // The longest time that it stood still.
     longest_stop: Duration,
     // Whether it did everything at once, always.
     was_exact: bool,
+}
+
+/// What is known of the machine's queue of outputs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Queue {
+    Empty,
+    /// Something may be in it.
+    Full,
+    /// The same, and it is left there for a while.
+    Waits,
 }
 
 /// What a connection is used for.
@@ -212,8 +221,7 @@ impl<M: Subject> Host<M> {
             ahead: Duration::ZERO,
             latest: Instant::ORIGIN,
             armed: None,
-            is_drained: true,
-            drain_waits: false,
+            queue: Queue::Empty,
             is_stopped: false,
             backlog: VecDeque::new(),
             longest_stop: Duration::ZERO,
@@ -240,7 +248,14 @@ impl<M: Subject> Host<M> {
         application: &mut impl Application<M>,
         scene: &mut Scene<'_>,
     ) {
-        if self.is_stopped && !matches!(event, Event::Woke { token: token::RESUME }) {
+        if self.is_stopped
+            && !matches!(
+                event,
+                Event::Woke {
+                    token: token::RESUME
+                }
+            )
+        {
             return self.backlog.push_back(event);
         }
         match event {
@@ -256,7 +271,7 @@ impl<M: Subject> Host<M> {
         match token {
             token::APPLICATION => {
                 let now = self.tell_time(scene);
-                self.is_drained = false;
+                self.touched();
                 let next = application.on_wake(now, &mut self.machine, scene);
                 if let Some(span) = next {
                     let at = scene.network.now() + span;
@@ -264,7 +279,6 @@ impl<M: Subject> Host<M> {
                 }
             }
             token::DRAIN => {
-                self.drain_waits = false;
                 self.drain(application, scene);
             }
             token::RESUME => return self.resume(application, scene),
@@ -276,9 +290,9 @@ impl<M: Subject> Host<M> {
 
     /// What follows an input: outputs are taken, now or later, and the timer is set.
     fn afterwards(&mut self, application: &mut impl Application<M>, scene: &mut Scene<'_>) {
-        if !self.is_drained && !self.drain_waits {
+        if self.queue == Queue::Full {
             if self.dice.per_mille(self.habits.drains_late) {
-                self.drain_waits = true;
+                self.queue = Queue::Waits;
                 let late = self.dice.span((Duration::ZERO, self.habits.drain_late));
                 let at = scene.network.now() + late;
                 scene.network.wake(self.node, at, token::DRAIN);
@@ -287,6 +301,13 @@ impl<M: Subject> Host<M> {
             }
         }
         self.arm(scene);
+    }
+
+    /// The machine was given something to react to.
+    fn touched(&mut self) {
+        if self.queue == Queue::Empty {
+            self.queue = Queue::Full;
+        }
     }
 
     /// The time on the machine's clock, sometimes a little before the last one given.
@@ -308,8 +329,11 @@ impl<M: Subject> Host<M> {
         }
         let now = net_now + self.ahead;
         self.latest = self.latest.max(now);
-        let is_early = self.machine.poll_timeout().is_none_or(|due| due > self.latest);
-        let is_empty = self.is_drained;
+        let is_early = self
+            .machine
+            .poll_timeout()
+            .is_none_or(|due| due > self.latest);
+        let is_empty = self.queue == Queue::Empty;
         self.machine.handle_timeout(now);
         if is_early && is_empty {
             if let Some(output) = self.machine.poll_output() {
@@ -319,19 +343,21 @@ impl<M: Subject> Host<M> {
             }
             return;
         }
-        self.is_drained = false;
+        self.touched();
         let mut rounds = 0;
         while self.machine.poll_timeout().is_some_and(|due| due <= now) {
             rounds += 1;
             if rounds > 10_000 {
-                scene.trace.fail(format_args!("handle_timeout does not come to an end"));
+                scene
+                    .trace
+                    .fail(format_args!("handle_timeout does not come to an end"));
             }
             // A caller may take what there is in between.
-            if !self.drain_waits {
+            if self.queue == Queue::Full {
                 self.drain(application, scene);
             }
             self.machine.handle_timeout(now);
-            self.is_drained = false;
+            self.touched();
         }
     }
 
@@ -382,7 +408,9 @@ impl<M: Subject> Host<M> {
             still += span;
         }
         self.longest_stop = self.longest_stop.max(still);
-        scene.network.wake(self.node, scene.network.now() + span, token::RESUME);
+        scene
+            .network
+            .wake(self.node, scene.network.now() + span, token::RESUME);
     }
 
     fn resume(&mut self, application: &mut impl Application<M>, scene: &mut Scene<'_>) {
@@ -411,7 +439,7 @@ impl<M: Subject> Host<M> {
         let now = self.tell_time(scene);
         let spread = self.dice.span((Duration::ZERO, self.spans.ping_interval));
         self.machine.shutdown(now, spread);
-        self.is_drained = false;
+        self.touched();
         self.afterwards(application, scene);
     }
 }

@@ -116,7 +116,9 @@ impl<K: Name, V> Register<K, V> {
     /// The machine has ended it: no output may name it any more.
     pub(super) fn end(&mut self, key: K) -> Option<V> {
         self.resting += 1;
-        self.live.remove(&key).or_else(|| self.departed.remove(&key))
+        self.live
+            .remove(&key)
+            .or_else(|| self.departed.remove(&key))
     }
 
     /// All outputs were taken.

@@ -5,7 +5,7 @@ use socketio_proto::{
     engine::{CloseReason, Codec},
 };
 
-use super::{Host, SessionSide, Stage, TransportSide, Use};
+use super::{Host, Queue, SessionSide, Stage, TransportSide, Use};
 use crate::{
     application::Application,
     ledger::LifeId,
@@ -26,7 +26,7 @@ impl<M: Subject> Host<M> {
         while let Some(output) = self.machine.poll_output() {
             self.output(output, application, scene);
         }
-        self.is_drained = true;
+        self.queue = Queue::Empty;
         self.requests.settle();
         self.transports.settle();
         self.sessions.settle();
@@ -61,7 +61,9 @@ impl<M: Subject> Host<M> {
                     return;
                 };
                 if !matches!(side.stage, Stage::Waiting) {
-                    scene.trace.fail(format_args!("{request:?}: its body is read too late"));
+                    scene
+                        .trace
+                        .fail(format_args!("{request:?}: its body is read too late"));
                 }
                 side.stage = Stage::Reading { codec, limit };
                 side.since = self.latest;
@@ -79,7 +81,9 @@ impl<M: Subject> Host<M> {
             return;
         };
         if matches!(side.stage, Stage::Accepted | Stage::Answered) {
-            scene.trace.fail(format_args!("{request:?} was answered twice"));
+            scene
+                .trace
+                .fail(format_args!("{request:?} was answered twice"));
         }
         side.stage = Stage::Answered;
         side.since = self.latest;
@@ -89,11 +93,17 @@ impl<M: Subject> Host<M> {
             r(request),
             Snippet(&response.body)
         ));
-        if response.body.split(|&byte| byte == 0x1e).any(|packet| packet == b"2") {
+        if response
+            .body
+            .split(|&byte| byte == 0x1e)
+            .any(|packet| packet == b"2")
+        {
             self.pinged(life);
         }
         let (status, body) = (response.status, response.body);
-        scene.network.send_noted(connection, self.node, Wire::Answer { status, body });
+        scene
+            .network
+            .send_noted(connection, self.node, Wire::Answer { status, body });
     }
 
     fn pinged(&mut self, life: LifeId) {
@@ -119,7 +129,9 @@ impl<M: Subject> Host<M> {
                 side.stage = Stage::Accepted;
                 (side.connection, side.life, true)
             }
-            Some(_) => scene.trace.fail(format_args!("{request:?} is answered and accepted")),
+            Some(_) => scene
+                .trace
+                .fail(format_args!("{request:?} is answered and accepted")),
             None => match self.requests.recent(request) {
                 Some(side) => (side.connection, side.life, false),
                 None => return,
@@ -142,7 +154,9 @@ impl<M: Subject> Host<M> {
         scene.note(format_args!("host {} becomes {}", r(request), t(transport)));
         if is_there {
             self.uses.insert(connection, Use::Transport(transport));
-            scene.network.send_noted(connection, self.node, Wire::Switch);
+            scene
+                .network
+                .send_noted(connection, self.node, Wire::Switch);
         } else {
             // The end of the request was reported, and ends the transport, too.
             self.transports.depart(transport);
@@ -154,10 +168,14 @@ impl<M: Subject> Host<M> {
             return;
         };
         if side.is_busy {
-            scene.trace.fail(format_args!("{transport:?} has two batches out"));
+            scene
+                .trace
+                .fail(format_args!("{transport:?} has two batches out"));
         }
         if !side.is_open {
-            scene.trace.fail(format_args!("{transport:?} is written to, but not open"));
+            scene
+                .trace
+                .fail(format_args!("{transport:?} is written to, but not open"));
         }
         side.is_busy = true;
         let (connection, life) = (side.connection, side.life);
@@ -168,10 +186,16 @@ impl<M: Subject> Host<M> {
                 FrameKind::Binary => Message::Binary(frame.payload),
                 FrameKind::Text => match frame.payload.try_into() {
                     Ok(text) => Message::Text(text),
-                    Err(_) => scene.trace.fail(format_args!("{transport:?}: text is not UTF-8")),
+                    Err(_) => scene
+                        .trace
+                        .fail(format_args!("{transport:?}: text is not UTF-8")),
                 },
             };
-            scene.note(format_args!("host {} writes {}", t(transport), Text(&message)));
+            scene.note(format_args!(
+                "host {} writes {}",
+                t(transport),
+                Text(&message)
+            ));
             if is_ping {
                 self.pinged(life);
             }
@@ -187,8 +211,13 @@ impl<M: Subject> Host<M> {
     /// Its answer was not taken in time. It is the last output that names it.
     fn abort(&mut self, request: RequestId, scene: &mut Scene<'_>) {
         let named = scene.hold(self.requests.named(request));
-        if named.as_ref().is_some_and(|side| !matches!(side.stage, Stage::Answered)) {
-            scene.trace.fail(format_args!("{request:?} is aborted, but was not answered"));
+        if named
+            .as_ref()
+            .is_some_and(|side| !matches!(side.stage, Stage::Answered))
+        {
+            scene
+                .trace
+                .fail(format_args!("{request:?} is aborted, but was not answered"));
         }
         let connection = named.map(|side| side.connection);
         scene.note(format_args!("host {} is aborted", r(request)));
@@ -208,7 +237,9 @@ impl<M: Subject> Host<M> {
     }
 
     fn close(&mut self, transport: TransportId, abort: bool, scene: &mut Scene<'_>) {
-        let named = scene.hold(self.transports.named(transport)).map(|side| side.connection);
+        let named = scene
+            .hold(self.transports.named(transport))
+            .map(|side| side.connection);
         scene.note(format_args!("host {} closes, abort: {abort}", t(transport)));
         // It is the last output that names it.
         let side = self.transports.end(transport);
@@ -224,7 +255,9 @@ impl<M: Subject> Host<M> {
         if abort {
             scene.network.abort(connection, self.node);
         } else {
-            scene.network.send(connection, self.node, Wire::CloseFrame { code: 1000 });
+            scene
+                .network
+                .send(connection, self.node, Wire::CloseFrame { code: 1000 });
             scene.network.close(connection, self.node);
         }
     }
@@ -246,9 +279,9 @@ impl<M: Subject> Host<M> {
                 scene.hold(self.requests.named(request));
                 None
             }
-            Observed::Within { session } => {
-                scene.hold(self.sessions.named(session)).map(|side| side.life)
-            }
+            Observed::Within { session } => scene
+                .hold(self.sessions.named(session))
+                .map(|side| side.life),
         };
         // The application's commands are given at the latest time that the machine was told.
         application.on_event(self.latest, &mut self.machine, event, life, scene);
@@ -261,7 +294,9 @@ impl<M: Subject> Host<M> {
         scene: &mut Scene<'_>,
     ) -> LifeId {
         let Some(life) = self.requests.recent(request).map(|side| side.life) else {
-            scene.trace.fail(format_args!("{session:?} was opened by {request:?}, which is no request"));
+            scene.trace.fail(format_args!(
+                "{session:?} was opened by {request:?}, which is no request"
+            ));
         };
         let side = SessionSide {
             life,
@@ -271,7 +306,9 @@ impl<M: Subject> Host<M> {
         let added = self.sessions.add(session, side);
         scene.hold(added);
         if self.by_life.insert(life, session).is_some() {
-            scene.trace.fail(format_args!("{request:?} opened two sessions"));
+            scene
+                .trace
+                .fail(format_args!("{request:?} opened two sessions"));
         }
         let opened = scene.ledger.opened(life, self.latest);
         scene.hold(opened);
@@ -290,7 +327,11 @@ impl<M: Subject> Host<M> {
         }
         self.sessions.end(session);
         self.by_life.remove(&side.life);
-        scene.note(format_args!("host {} of life {} is gone", s(session), side.life.0));
+        scene.note(format_args!(
+            "host {} of life {} is gone",
+            s(session),
+            side.life.0
+        ));
         let closed = scene.ledger.closed(side.life, reason);
         scene.hold(closed);
         Some(side.life)

@@ -74,8 +74,16 @@ pub(super) struct Life {
     last_ping: Instant,
     pub(super) is_mute: bool,
     pub(super) polls: bool,
-    has_said_goodbye: bool,
-    is_over: bool,
+    end: End,
+}
+
+/// How far it has come to its end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum End {
+    None,
+    /// It has said that it closes.
+    Said,
+    Over,
 }
 
 impl Life {
@@ -90,7 +98,10 @@ impl Life {
         let id = scene.ledger.begin();
         let plan = habits.plan(&mut dice);
         let now = scene.network.now();
-        scene.note(format_args!("peer {} begins life {}: {plan:?}", ends.0.0, id.0));
+        scene.note(format_args!(
+            "peer {} begins life {}: {plan:?}",
+            ends.0.0, id.0
+        ));
         let mut life = Self {
             id,
             node: ends.0,
@@ -108,8 +119,7 @@ impl Life {
             last_ping: now,
             is_mute: false,
             polls: true,
-            has_said_goodbye: false,
-            is_over: false,
+            end: End::None,
         };
         if plan.misdeed == Some(Misdeed::SlowReader) {
             scene.ledger.note(id, Cause::Silent);
@@ -126,7 +136,7 @@ impl Life {
     }
 
     pub(super) fn is_over(&self) -> bool {
-        self.is_over
+        self.end == End::Over
     }
 
     pub(super) fn handle(&mut self, event: Event<Wire>, scene: &mut Scene<'_>) {
@@ -162,7 +172,9 @@ impl Life {
 
     pub(super) fn wake(&self, after: Duration, kind: Kind, scene: &mut Scene<'_>) {
         let token = u64::from(self.id.0) << 8 | kind as u64;
-        scene.network.wake(self.node, scene.network.now() + after, token);
+        scene
+            .network
+            .wake(self.node, scene.network.now() + after, token);
     }
 
     pub(super) fn role_of(&self, connection: ConnectionId) -> Option<Role> {
@@ -192,7 +204,11 @@ impl Life {
             Carrier::Polling => "polling",
             Carrier::WebSocket => "websocket",
         };
-        let sid = self.sid.as_deref().map(|sid| format!("&sid={sid}")).unwrap_or_default();
+        let sid = self
+            .sid
+            .as_deref()
+            .map(|sid| format!("&sid={sid}"))
+            .unwrap_or_default();
         let target = format!("{}?EIO=4&transport={name}{sid}", self.habits.path);
         let head = Head {
             carrier,
@@ -217,7 +233,11 @@ impl Life {
             scene.ledger.note(self.id, Cause::Lost);
         }
         let connection = scene.network.connect(self.node, self.server, link);
-        scene.note(format_args!("life {} opens c{} {role:?}", self.id.0, connection.serial()));
+        scene.note(format_args!(
+            "life {} opens c{} {role:?}",
+            self.id.0,
+            connection.serial()
+        ));
         self.roles.push((connection, role));
         scene.network.send(connection, self.node, Wire::Head(head));
         if let Some(mut bytes) = body {
@@ -225,21 +245,24 @@ impl Life {
             for _ in 0..parts {
                 let part = bytes.split_to(self.dice.below(bytes.len()));
                 let is_last = false;
-                scene.network.send(connection, self.node, Wire::Body { bytes: part, is_last });
+                scene.network.send(
+                    connection,
+                    self.node,
+                    Wire::Body {
+                        bytes: part,
+                        is_last,
+                    },
+                );
             }
             let is_last = true;
-            scene.network.send(connection, self.node, Wire::Body { bytes, is_last });
+            scene
+                .network
+                .send(connection, self.node, Wire::Body { bytes, is_last });
         }
         connection
     }
 
-    fn arrived(
-        &mut self,
-        connection: ConnectionId,
-        role: Role,
-        item: Wire,
-        scene: &mut Scene<'_>,
-    ) {
+    fn arrived(&mut self, connection: ConnectionId, role: Role, item: Wire, scene: &mut Scene<'_>) {
         match item {
             Wire::Answer { status, body } => {
                 scene.network.close(connection, self.node);
@@ -253,7 +276,9 @@ impl Life {
             }
             Wire::CloseFrame { .. } => {
                 scene.note(format_args!("life {} {role:?} is closed", self.id.0));
-                scene.network.send(connection, self.node, Wire::CloseFrame { code: 1000 });
+                scene
+                    .network
+                    .send(connection, self.node, Wire::CloseFrame { code: 1000 });
                 scene.network.close(connection, self.node);
                 self.release(connection);
                 if role == Role::Main {
@@ -266,7 +291,9 @@ impl Life {
                 let packet = Packet::decode(message);
                 match packet {
                     Ok(packet) => self.packet(role, packet, scene),
-                    Err(error) => scene.trace.fail(format_args!("life {}: {error}", self.id.0)),
+                    Err(error) => scene
+                        .trace
+                        .fail(format_args!("life {}: {error}", self.id.0)),
                 }
             }
             Wire::Switch if role == Role::Probe => self.probe(connection, scene),
@@ -280,16 +307,18 @@ impl Life {
                 for packet in payload::decode(body, usize::MAX) {
                     match packet {
                         // Whatever is left of a body behind the end is not read.
-                        _ if self.is_over => return,
+                        _ if self.is_over() => return,
                         Ok(packet) => self.packet(role, packet, scene),
                         Err(error) => {
-                            scene.trace.fail(format_args!("life {}: {error}", self.id.0));
+                            scene
+                                .trace
+                                .fail(format_args!("life {}: {error}", self.id.0));
                         }
                     }
                 }
                 self.go_on(scene);
             }
-            (Role::Post, 200) if self.has_said_goodbye && self.queue.is_empty() => {
+            (Role::Post, 200) if self.end == End::Said && self.queue.is_empty() => {
                 self.end(scene);
             }
             (Role::Post, 200 | 413) => self.go_on(scene),
@@ -314,7 +343,7 @@ impl Life {
 
     /// Does whatever can be done next: sends what waits, polls, or commits an upgrade.
     pub(super) fn go_on(&mut self, scene: &mut Scene<'_>) {
-        if self.is_over || self.sid.is_none() {
+        if self.is_over() || self.sid.is_none() {
             return;
         }
         if let Some(main) = self.has(Role::Main) {
@@ -322,8 +351,10 @@ impl Life {
                 let (kind, bytes) = packet.encode();
                 self.write(main, frame(kind, bytes), scene);
             }
-            if self.has_said_goodbye {
-                scene.network.send(main, self.node, Wire::CloseFrame { code: 1000 });
+            if self.end == End::Said {
+                scene
+                    .network
+                    .send(main, self.node, Wire::CloseFrame { code: 1000 });
                 scene.network.close(main, self.node);
                 self.release(main);
                 self.end(scene);
@@ -332,7 +363,7 @@ impl Life {
         }
         let is_pausing = self.upgrade == Upgrade::Pausing;
         let (poll, post) = (self.has(Role::Poll), self.has(Role::Post));
-        if !is_pausing && poll.is_none() && self.polls && !self.has_said_goodbye {
+        if !is_pausing && poll.is_none() && self.polls && self.end != End::Said {
             self.request(Role::Poll, Carrier::Polling, "GET", None, scene);
         }
         if !is_pausing && post.is_none() && !self.queue.is_empty() {
@@ -351,8 +382,15 @@ impl Life {
         payload::encode(packets).unwrap_or_else(|_| Bytes::from_static(b"6"))
     }
 
-    pub(super) fn write(&mut self, connection: ConnectionId, message: Message, scene: &mut Scene<'_>) {
-        scene.network.send(connection, self.node, Wire::Frame(message));
+    pub(super) fn write(
+        &mut self,
+        connection: ConnectionId,
+        message: Message,
+        scene: &mut Scene<'_>,
+    ) {
+        scene
+            .network
+            .send(connection, self.node, Wire::Frame(message));
     }
 
     /// Moves to the WebSocket.
@@ -414,20 +452,30 @@ impl Life {
             let (_, rest) = data.split_once(&format!("\"{name}\":"))?;
             rest.split([',', '}']).next()
         };
-        let millis = |name| field(name).and_then(|text| text.parse().ok()).map(Duration::from_millis);
+        let millis = |name| {
+            field(name)
+                .and_then(|text| text.parse().ok())
+                .map(Duration::from_millis)
+        };
         let sid = field("sid").map(|text| text.trim_matches('"').to_owned());
         let (Some(sid), Some(interval), Some(timeout)) =
             (sid, millis("pingInterval"), millis("pingTimeout"))
         else {
-            scene.trace.fail(format_args!("life {}: a handshake without sid or spans", self.id.0));
+            scene.trace.fail(format_args!(
+                "life {}: a handshake without sid or spans",
+                self.id.0
+            ));
         };
         if self.sid.replace(sid).is_some() {
-            scene.trace.fail(format_args!("life {} was opened twice", self.id.0));
+            scene
+                .trace
+                .fail(format_args!("life {} was opened twice", self.id.0));
         }
         self.patience = interval + timeout;
         self.last_ping = scene.network.now();
         self.wake(self.patience, Kind::Heartbeat, scene);
-        self.queue.extend(self.script.opened().into_iter().map(Packet::Message));
+        self.queue
+            .extend(self.script.opened().into_iter().map(Packet::Message));
         self.plan_speech(scene);
         if self.plan.misdeed.is_some() {
             let after = self.dice.span((Duration::ZERO, Duration::from_secs(20)));
@@ -449,23 +497,32 @@ impl Life {
 
     /// The client's own side of the heartbeat: without pings the server is gone.
     fn watch(&mut self, scene: &mut Scene<'_>) {
-        let silence = scene.network.now().saturating_duration_since(self.last_ping);
+        let silence = scene
+            .network
+            .now()
+            .saturating_duration_since(self.last_ping);
         if silence >= self.patience {
             scene.note(format_args!("life {} hears no ping", self.id.0));
             self.end(scene);
         } else {
-            self.wake(self.patience - silence, Kind::Heartbeat, scene);
+            self.wake(
+                self.patience.saturating_sub(silence),
+                Kind::Heartbeat,
+                scene,
+            );
         }
     }
 
     fn plan_speech(&mut self, scene: &mut Scene<'_>) {
-        let after = self.dice.span((Duration::ZERO, self.habits.speaks_every * 2));
+        let after = self
+            .dice
+            .span((Duration::ZERO, self.habits.speaks_every * 2));
         self.wake(after, Kind::Speak, scene);
     }
 
     fn speak(&mut self, scene: &mut Scene<'_>) {
         // Shortly before the end it is quiet, so that what it said can arrive.
-        if scene.network.now() > self.retires_at || self.has_said_goodbye {
+        if scene.network.now() > self.retires_at || self.end == End::Said {
             return;
         }
         if self.script.may_speak() {
@@ -489,11 +546,14 @@ impl Life {
         let Some((_, farewell)) = self.plan.lasts else {
             return;
         };
-        scene.note(format_args!("life {} says goodbye: {farewell:?}", self.id.0));
+        scene.note(format_args!(
+            "life {} says goodbye: {farewell:?}",
+            self.id.0
+        ));
         let fate = match farewell {
             Farewell::Close if self.sid.is_some() => {
                 scene.ledger.note(self.id, Cause::PeerClosed);
-                self.has_said_goodbye = true;
+                self.end = End::Said;
                 self.queue.push_back(Packet::Close);
                 return self.go_on(scene);
             }
@@ -506,7 +566,7 @@ impl Life {
         for (connection, _) in self.roles.drain(..) {
             scene.network.strike(connection, fate);
         }
-        self.is_over = true;
+        self.end = End::Over;
     }
 
     fn end_in_order(&mut self, scene: &mut Scene<'_>) {
@@ -524,7 +584,7 @@ impl Life {
         for (connection, _) in self.roles.drain(..) {
             scene.network.abort(connection, self.node);
         }
-        self.is_over = true;
+        self.end = End::Over;
     }
 
     pub(super) fn drop_connection(&mut self, connection: ConnectionId, scene: &mut Scene<'_>) {
@@ -541,7 +601,9 @@ impl Life {
         scene: &mut Scene<'_>,
     ) {
         let is_last = false;
-        scene.network.send(connection, self.node, Wire::Body { bytes, is_last });
+        scene
+            .network
+            .send(connection, self.node, Wire::Body { bytes, is_last });
     }
 
     pub(super) fn path(&self) -> &'static str {

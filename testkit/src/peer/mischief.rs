@@ -10,12 +10,7 @@ use super::{
     life::{Kind, Life, Role, Upgrade},
     plan::Misdeed,
 };
-use crate::{
-    ledger::Cause,
-    network::ConnectionId,
-    wire::Head,
-    world::Scene,
-};
+use crate::{ledger::Cause, network::ConnectionId, wire::Head, world::Scene};
 
 const PROBE: ByteString = ByteString::from_static("2probe");
 
@@ -61,9 +56,11 @@ impl Life {
                     }
                 }
             }
-            Misdeed::CommitEarly | Misdeed::HalfUpgrade | Misdeed::SecondProbe => {
-                // It shows when the WebSocket opens.
-            }
+            // These show when a WebSocket opens, and all along.
+            Misdeed::CommitEarly
+            | Misdeed::HalfUpgrade
+            | Misdeed::SecondProbe
+            | Misdeed::SlowReader => {}
             Misdeed::Garbage => self.send_garbage(scene),
             Misdeed::NeverPoll => {
                 scene.ledger.note(self.id, Cause::Silent);
@@ -100,7 +97,6 @@ impl Life {
                     self.wake(after, Kind::Mischief, scene);
                 }
             }
-            Misdeed::SlowReader => {}
         }
     }
 
@@ -137,25 +133,49 @@ impl Life {
             0 => (Role::Other, head(Carrier::Polling, "PUT", &own, None), None),
             1 => {
                 let query = "EIO=4&transport=polling&sid=nobody";
-                (Role::Other, head(Carrier::Polling, "GET", query, None), None)
+                (
+                    Role::Other,
+                    head(Carrier::Polling, "GET", query, None),
+                    None,
+                )
             }
             2 => {
                 let query = format!("EIO=3&transport=polling&sid={sid}");
-                (Role::Other, head(Carrier::Polling, "GET", &query, None), None)
+                (
+                    Role::Other,
+                    head(Carrier::Polling, "GET", &query, None),
+                    None,
+                )
             }
             3 => {
                 let query = format!("EIO=4&transport=pigeon&sid={sid}");
-                (Role::Other, head(Carrier::Polling, "GET", &query, None), None)
+                (
+                    Role::Other,
+                    head(Carrier::Polling, "GET", &query, None),
+                    None,
+                )
             }
             4 => {
                 let octets = Some("application/octet-stream");
-                (Role::Other, head(Carrier::Polling, "POST", &own, octets), body)
+                (
+                    Role::Other,
+                    head(Carrier::Polling, "POST", &own, octets),
+                    body,
+                )
             }
             5 => {
                 let large = Bytes::from(vec![b'4'; 1 << 20]);
-                (Role::Other, head(Carrier::Polling, "POST", &own, None), Some(large))
+                (
+                    Role::Other,
+                    head(Carrier::Polling, "POST", &own, None),
+                    Some(large),
+                )
             }
-            _ => (Role::Other, head(Carrier::Polling, "POST", &own, None), body),
+            _ => (
+                Role::Other,
+                head(Carrier::Polling, "POST", &own, None),
+                body,
+            ),
         };
         self.send_request(role, head, body, scene);
     }

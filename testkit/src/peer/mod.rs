@@ -88,6 +88,13 @@ impl Peer {
         }
         let (dice, script) = (self.dice.fork(), (self.script)());
         let ends = (self.node, self.server);
-        self.life = Some(Life::begin(ends, self.habits, self.retires_at, script, dice, scene));
+        self.life = Some(Life::begin(
+            ends,
+            self.habits,
+            self.retires_at,
+            script,
+            dice,
+            scene,
+        ));
     }
 }

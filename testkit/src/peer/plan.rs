@@ -39,7 +39,12 @@ impl Habits {
     pub const fn rough() -> Self {
         Self {
             path: "/engine.io/",
-            carriers: &[Carriers::Polling, Carriers::Upgrade, Carriers::Upgrade, Carriers::WebSocket],
+            carriers: &[
+                Carriers::Polling,
+                Carriers::Upgrade,
+                Carriers::Upgrade,
+                Carriers::WebSocket,
+            ],
             delay: (Duration::from_millis(1), Duration::from_millis(150)),
             jitter: Duration::from_millis(60),
             misdeeds: 450,
@@ -83,7 +88,9 @@ impl Habits {
 
     /// Draws a life.
     pub(super) fn plan(&self, dice: &mut Dice) -> Plan {
-        let misdeed = dice.per_mille(self.misdeeds).then(|| dice.pick(self.kinds).copied());
+        let misdeed = dice
+            .per_mille(self.misdeeds)
+            .then(|| dice.pick(self.kinds).copied());
         let lasts = self.lasts.map(|most| {
             let farewell = match dice.below(4) {
                 0 => Farewell::Cut,
@@ -93,7 +100,10 @@ impl Habits {
             (dice.span((Duration::ZERO, most)), farewell)
         });
         Plan {
-            carriers: dice.pick(self.carriers).copied().unwrap_or(Carriers::Upgrade),
+            carriers: dice
+                .pick(self.carriers)
+                .copied()
+                .unwrap_or(Carriers::Upgrade),
             misdeed: misdeed.flatten(),
             lasts,
         }
