@@ -64,8 +64,24 @@ impl Mutant {
         self.count.is_multiple_of(7)
     }
 
+    /// Whether an output is of the kind that the machine forgets.
+    fn forgets(&self, output: &Output<Event, Raw>) -> bool {
+        match (self.fault, output) {
+            (Fault::ForgetsAnswer, Output::Respond { response, .. }) => {
+                response.kind == ResponseKind::Data
+            }
+            (Fault::ForgetsClose, Output::CloseTransport { .. })
+            | (Fault::ForgetsSessionClosed, Output::Event(Event::SessionClosed { .. }))
+            | (Fault::LosesMessage, Output::Event(Event::Message { .. })) => true,
+            _ => false,
+        }
+    }
+
     /// Puts an output into the queue, spoilt perhaps.
     fn spoil(&mut self, output: Output<Event, Raw>) {
+        if self.forgets(&output) && self.strikes() {
+            return;
+        }
         match (self.fault, output) {
             (Fault::AnswersTwice, Output::Respond { request, response }) if self.strikes() => {
                 let again = response.clone();
@@ -75,15 +91,12 @@ impl Mutant {
                     response: again,
                 });
             }
-            (Fault::ForgetsAnswer, Output::Respond { response, .. })
-                if response.kind == ResponseKind::Data && self.strikes() => {}
             (Fault::ClosesTwice, Output::CloseTransport { transport, abort }) => {
                 for _ in 0..2 {
                     self.ready
                         .push_back(Output::CloseTransport { transport, abort });
                 }
             }
-            (Fault::ForgetsClose, Output::CloseTransport { .. }) if self.strikes() => {}
             (
                 Fault::DropsPacketOfPoll | Fault::SwapsPacketsOfPoll,
                 Output::Respond {
@@ -101,9 +114,6 @@ impl Mutant {
                 response.body = packets.join(&0x1e).into();
                 self.ready.push_back(Output::Respond { request, response });
             }
-            (Fault::ForgetsSessionClosed, Output::Event(Event::SessionClosed { .. }))
-                if self.strikes() => {}
-            (Fault::LosesMessage, Output::Event(Event::Message { .. })) if self.strikes() => {}
             (Fault::RepeatsMessage, Output::Event(event @ Event::Message { .. }))
                 if self.strikes() =>
             {
