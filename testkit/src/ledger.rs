@@ -128,6 +128,11 @@ impl Ledger {
         self.get(id).is_some_and(|life| life.has(cause))
     }
 
+    /// Whether the session of a life has opened; it may have closed since.
+    pub fn has_opened(&self, id: LifeId) -> bool {
+        self.get(id).is_some_and(|life| life.opened.is_some())
+    }
+
     /// Whether the session of a life has closed.
     pub fn is_closed(&self, id: LifeId) -> bool {
         self.get(id).is_some_and(|life| life.closed.is_some())

@@ -1,7 +1,10 @@
 //! From the machine to the network and the application.
 
 use socketio_proto::{
-    edge::{Batch, FrameKind, Message, Output, RequestId, Response, SessionKey, TransportId},
+    edge::{
+        Batch, FrameKind, Message, Output, RequestId, Response, ResponseKind, SessionKey,
+        TransportId,
+    },
     engine::{CloseReason, Codec},
 };
 
@@ -48,10 +51,11 @@ impl<M: Subject> Host<M> {
             Output::OpenTransport {
                 request,
                 transport,
+                kind,
                 limit,
                 codec,
                 ..
-            } => self.open(request, transport, limit, codec, scene),
+            } => self.open((request, transport), kind, limit, codec, scene),
             Output::ReadBody {
                 request,
                 limit,
@@ -116,8 +120,8 @@ impl<M: Subject> Host<M> {
 
     fn open(
         &mut self,
-        request: RequestId,
-        transport: TransportId,
+        (request, transport): (RequestId, TransportId),
+        kind: ResponseKind,
         limit: usize,
         codec: Codec<M::Parser>,
         scene: &mut Scene<'_>,
@@ -149,6 +153,13 @@ impl<M: Subject> Host<M> {
             is_paused: false,
             early: std::collections::VecDeque::new(),
         };
+        let is_upgrade = kind == ResponseKind::Upgrade;
+        if is_upgrade != scene.ledger.has_opened(life) {
+            scene.trace.fail(format_args!(
+                "{transport:?} of life {} is of the wrong kind: {kind:?}",
+                life.0
+            ));
+        }
         let added = self.transports.add(transport, side);
         scene.hold(added);
         scene.note(format_args!("host {} becomes {}", r(request), t(transport)));
