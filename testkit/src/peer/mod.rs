@@ -5,6 +5,7 @@
 //! unless its plan has a misdeed in it. What it hears goes into the ledger, and the layer above
 //! Engine.IO is a [`Script`].
 
+mod carriers;
 mod life;
 mod mischief;
 mod plan;
