@@ -48,6 +48,7 @@ struct Life {
     up: Stream,
     causes: u32,
     opened: Option<Instant>,
+    closing: Option<Instant>,
     closed: Option<CloseReason>,
     is_orderly: bool,
 }
@@ -126,6 +127,17 @@ impl Ledger {
     /// Whether something happened to a life.
     pub fn has(&self, id: LifeId, cause: Cause) -> bool {
         self.get(id).is_some_and(|life| life.has(cause))
+    }
+
+    /// The application closes the session of a life in order.
+    pub fn closing(&mut self, id: LifeId, now: Instant) {
+        self.note(id, Cause::ApplicationClosed);
+        self.life(id).closing.get_or_insert(now);
+    }
+
+    /// Since when a session is being closed by the application.
+    pub fn closing_since(&self, id: LifeId) -> Option<Instant> {
+        self.get(id)?.closing
     }
 
     /// Whether the session of a life has opened; it may have closed since.

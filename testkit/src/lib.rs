@@ -72,6 +72,7 @@
 //!             ping_interval: Duration::from_secs(25),
 //!             ping_timeout: Duration::from_secs(20),
 //!             upgrade_timeout: Duration::from_secs(10),
+//!             close_timeout: Duration::from_secs(30),
 //!             // The pause of a session may be the longest.
 //!             longest: Duration::from_secs(120),
 //!         },

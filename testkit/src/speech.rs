@@ -11,7 +11,7 @@ pub fn write(life: LifeId, number: u32, padding: usize) -> String {
     format!("{}:{number}:{}", life.0, "x".repeat(padding))
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 pub fn read(text: &str) -> Option<(LifeId, u32)> {
     let mut parts = text.split(':');
     let life = parts.next()?.parse().ok()?;
@@ -41,7 +41,7 @@ pub trait Script: std::fmt::Debug {
     /// Whether numbered messages may be said now.
     fn may_speak(&self) -> bool;
 
-    /// One numbered message: what [`write`] wrote, as the messages of one packet.
+    /// One numbered message: what [`write()`] wrote, as the messages of one packet.
     fn say(&mut self, text: String, is_binary: bool) -> Vec<Message>;
 }
 

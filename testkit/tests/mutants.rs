@@ -250,6 +250,7 @@ fn play(fault: Fault, seed: u64) {
             ping_interval: INTERVAL,
             ping_timeout: TIMEOUT,
             upgrade_timeout: Duration::from_secs(3),
+            close_timeout: Duration::from_secs(30),
             longest: Duration::from_secs(120),
         },
         lasts: Duration::from_secs(30),

@@ -36,6 +36,7 @@ fn scenario(habits: Habits) -> Scenario {
             ping_interval: INTERVAL,
             ping_timeout: TIMEOUT,
             upgrade_timeout: Duration::from_secs(3),
+            close_timeout: Duration::from_secs(30),
             longest: Duration::from_secs(45),
         },
         lasts: Duration::from_secs(30),

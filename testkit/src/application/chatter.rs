@@ -112,7 +112,7 @@ impl Chatter {
                 s(session),
                 life.id.0
             ));
-            scene.ledger.note(life.id, Cause::ApplicationClosed);
+            scene.ledger.closing(life.id, now);
             server.close(now, session);
         }
     }

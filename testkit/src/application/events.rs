@@ -161,7 +161,7 @@ impl Application<Server> for Events {
         if let Some(&(socket, life)) = self.dice.pick(&self.sockets) {
             if self.dice.per_mille(self.manners.closes) {
                 scene.note(format_args!("app disconnects life {}", life.0));
-                scene.ledger.note(life, Cause::ApplicationClosed);
+                scene.ledger.closing(life, now);
                 machine.disconnect(now, To::Socket(socket), true);
             } else {
                 self.emit(now, machine, socket, life, scene);

@@ -8,7 +8,11 @@ use socketio_proto::{
 };
 
 use super::{Host, Queue, SessionSide, Stage};
-use crate::{ledger::Cause, subject::Subject, world::Scene};
+use crate::{
+    ledger::{Cause, LifeId},
+    subject::Subject,
+    world::Scene,
+};
 
 impl<M: Subject> Host<M> {
     /// No session stalls: whoever can be written to is, and whoever is silent is gone in time.
@@ -31,7 +35,9 @@ impl<M: Subject> Host<M> {
         for (request, side) in self.requests.iter() {
             let waits_for_nobody = match side.stage {
                 Stage::Read => true,
-                Stage::Reading { .. } | Stage::Waiting => scene.ledger.is_closed(side.life),
+                Stage::Reading { .. } | Stage::Waiting => {
+                    scene.ledger.is_closed(side.life) || self.is_upgraded(side.life)
+                }
                 Stage::Accepted | Stage::Answered => false,
             };
             if waits_for_nobody {
@@ -103,17 +109,30 @@ impl<M: Subject> Host<M> {
                 ));
             }
         }
+        for (session, side) in self.sessions.iter() {
+            let closing = scene.ledger.closing_since(side.life);
+            if closing.is_some_and(|since| is_over(since, self.spans.close_timeout)) {
+                scene.trace.fail(format_args!(
+                    "{session:?} of life {} takes too long to close",
+                    side.life.0
+                ));
+            }
+        }
         for (transport, side) in self.transports.iter() {
-            let session = self.by_life.get(&side.life);
-            let its_carrier = session.and_then(|&session| self.machine.carrier(session));
-            let is_main = its_carrier == Some(Carrier::WebSocket);
-            if !is_main && is_over(side.since, self.spans.upgrade_timeout) {
+            if !self.is_upgraded(side.life) && is_over(side.since, self.spans.upgrade_timeout) {
                 scene.trace.fail(format_args!(
                     "{transport:?} of life {} takes too long to carry a session",
                     side.life.0
                 ));
             }
         }
+    }
+
+    /// Whether a life's session is on a WebSocket.
+    fn is_upgraded(&self, life: LifeId) -> bool {
+        let session = self.by_life.get(&life);
+        let carrier = session.and_then(|&session| self.machine.carrier(session));
+        carrier == Some(Carrier::WebSocket)
     }
 
     /// How much later than due something may be noticed.

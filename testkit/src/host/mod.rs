@@ -3,7 +3,7 @@
 //! While it does so it holds the machine to the rules of the edge: one batch per transport is out,
 //! each request is answered or becomes a transport once, nothing names what has ended, an index
 //! rests until the outputs of its last owner were taken, `poll_timeout` is never late. `inputs` and
-//! `outputs` are the two directions, [`names`] the tables, `checks` what must hold between inputs.
+//! `outputs` are the two directions, `names` the tables, `checks` what must hold between inputs.
 
 mod checks;
 mod inputs;
@@ -95,6 +95,8 @@ pub struct Spans {
     pub ping_timeout: Duration,
     /// How long an upgrade, or the opening of a WebSocket, may take.
     pub upgrade_timeout: Duration,
+    /// How long an orderly close may take.
+    pub close_timeout: Duration,
     /// The longest deadline of any kind.
     pub longest: Duration,
 }
