@@ -49,6 +49,7 @@ struct Life {
     causes: u32,
     opened: Option<Instant>,
     closing: Option<Instant>,
+    paused: Option<Instant>,
     closed: Option<CloseReason>,
     is_orderly: bool,
 }
@@ -133,6 +134,18 @@ impl Ledger {
     pub fn closing(&mut self, id: LifeId, now: Instant) {
         self.note(id, Cause::ApplicationClosed);
         self.life(id).closing.get_or_insert(now);
+    }
+
+    /// The application stops reading the session of a life, or goes on.
+    pub fn paused(&mut self, id: LifeId, is_paused: bool, now: Instant) {
+        self.note(id, Cause::Paused);
+        let life = self.life(id);
+        life.paused = is_paused.then(|| life.paused.unwrap_or(now));
+    }
+
+    /// Since when the application does not read a session.
+    pub fn paused_since(&self, id: LifeId) -> Option<Instant> {
+        self.get(id)?.paused
     }
 
     /// Since when a session is being closed by the application.

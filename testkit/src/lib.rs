@@ -73,7 +73,8 @@
 //!             ping_timeout: Duration::from_secs(20),
 //!             upgrade_timeout: Duration::from_secs(10),
 //!             close_timeout: Duration::from_secs(30),
-//!             // The pause of a session may be the longest.
+//!             admission_timeout: Duration::from_secs(10),
+//!             pause_timeout: Duration::from_secs(120),
 //!             longest: Duration::from_secs(120),
 //!         },
 //!         lasts: Duration::from_secs(20),

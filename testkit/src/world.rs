@@ -172,7 +172,16 @@ impl<M: Subject, A: Application<M>> World<M, A> {
         let longest = self.host.longest_deadline();
         if self.scenario.shuts_down {
             self.with(Host::shut_down);
-            self.play_until(self.network.now() + longest);
+            let spread = self.scenario.spans.ping_interval;
+            self.play_until(self.network.now() + spread + longest);
+            self.with(|host, _, scene| {
+                let left = host.machine().sessions();
+                if left > 0 {
+                    scene
+                        .trace
+                        .fail(format_args!("{left} sessions outlive the shutdown"));
+                }
+            });
         }
         self.with(|_, _, scene| {
             scene.note(format_args!("all links are cut"));

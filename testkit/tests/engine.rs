@@ -28,8 +28,8 @@ fn config(spans: &Spans) -> Config {
         .max_payload(100_000)
         .max_queued(128 << 10)
         .ask_admission(true)
-        .admission_timeout(Duration::from_secs(2))
-        .pause_timeout(Duration::from_secs(12))
+        .admission_timeout(spans.admission_timeout)
+        .pause_timeout(spans.pause_timeout)
         .max_body_bytes(400_000)
         .build()
         .unwrap()
@@ -46,6 +46,8 @@ fn scenario() -> Scenario {
             ping_timeout: TIMEOUT,
             upgrade_timeout: Duration::from_secs(3),
             close_timeout: Duration::from_secs(30),
+            admission_timeout: Duration::from_secs(2),
+            pause_timeout: Duration::from_secs(12),
             longest: Duration::from_secs(30),
         },
         lasts: Duration::from_secs(30),

@@ -233,6 +233,7 @@ fn play(fault: Fault, seed: u64) {
         .ping_interval(INTERVAL)
         .ping_timeout(TIMEOUT)
         .upgrade_timeout(Duration::from_secs(3))
+        .pause_timeout(Duration::from_secs(12))
         .build()
         .unwrap();
     let mutant = Mutant {
@@ -251,7 +252,9 @@ fn play(fault: Fault, seed: u64) {
             ping_timeout: TIMEOUT,
             upgrade_timeout: Duration::from_secs(3),
             close_timeout: Duration::from_secs(30),
-            longest: Duration::from_secs(120),
+            admission_timeout: Duration::from_secs(2),
+            pause_timeout: Duration::from_secs(12),
+            longest: Duration::from_secs(30),
         },
         lasts: Duration::from_secs(30),
         begins: Duration::from_secs(5),

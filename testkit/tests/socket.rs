@@ -37,6 +37,8 @@ fn scenario(habits: Habits) -> Scenario {
             ping_timeout: TIMEOUT,
             upgrade_timeout: Duration::from_secs(3),
             close_timeout: Duration::from_secs(30),
+            admission_timeout: Duration::from_secs(2),
+            pause_timeout: Duration::from_secs(12),
             longest: Duration::from_secs(45),
         },
         lasts: Duration::from_secs(30),

@@ -149,7 +149,7 @@ impl Chatter {
     ) {
         let done = server.set_reading(now, session, true).is_ok();
         if let Some(life) = self.lives.get(&session) {
-            scene.ledger.note(life.id, Cause::Paused);
+            scene.ledger.paused(life.id, true, now);
         }
         scene.note(format_args!("app pauses {}: {done}", s(session)));
         // Some are forgotten.
@@ -163,6 +163,9 @@ impl Chatter {
         if at < self.paused.len() {
             let session = self.paused.swap_remove(at);
             let done = server.set_reading(now, session, false).is_ok();
+            if let Some(life) = self.lives.get(&session) {
+                scene.ledger.paused(life.id, false, now);
+            }
             scene.note(format_args!("app resumes {}: {done}", s(session)));
         }
     }

@@ -101,8 +101,15 @@ impl<M: Subject> Host<M> {
         let is_over = |since: Instant, span: Duration| since + span + lateness < now;
         let request_span = self.spans.ping_interval + self.spans.ping_timeout;
         for (request, side) in self.requests.iter() {
-            let is_timed = matches!(side.stage, Stage::Answered | Stage::Reading { .. });
-            if is_timed && is_over(side.since, request_span) {
+            let span = match side.stage {
+                Stage::Answered | Stage::Reading { .. } => request_span,
+                // Only a handshake waits while there is no session.
+                Stage::Waiting if !scene.ledger.has_opened(side.life) => {
+                    self.spans.admission_timeout
+                }
+                Stage::Accepted | Stage::Read | Stage::Waiting => continue,
+            };
+            if is_over(side.since, span) {
                 scene.trace.fail(format_args!(
                     "{request:?} of life {} takes too long: {:?}",
                     side.life.0, side.stage
@@ -110,6 +117,13 @@ impl<M: Subject> Host<M> {
             }
         }
         for (session, side) in self.sessions.iter() {
+            let paused = scene.ledger.paused_since(side.life);
+            if paused.is_some_and(|since| is_over(since, self.spans.pause_timeout)) {
+                scene.trace.fail(format_args!(
+                    "{session:?} of life {} is not read for too long",
+                    side.life.0
+                ));
+            }
             let closing = scene.ledger.closing_since(side.life);
             if closing.is_some_and(|since| is_over(since, self.spans.close_timeout)) {
                 scene.trace.fail(format_args!(
@@ -125,6 +139,21 @@ impl<M: Subject> Host<M> {
                     side.life.0
                 ));
             }
+        }
+    }
+
+    /// One body of a session is read at a time.
+    pub(super) fn check_one_body(&self, life: LifeId, scene: &mut Scene<'_>) {
+        if !scene.is_small {
+            return;
+        }
+        let of_life = self.requests.iter().filter(|(_, it)| it.life == life);
+        let read = of_life.filter(|(_, it)| matches!(it.stage, Stage::Reading { .. }));
+        if read.count() > 1 {
+            scene.trace.fail(format_args!(
+                "two bodies of life {} are read at once",
+                life.0
+            ));
         }
     }
 

@@ -97,6 +97,10 @@ pub struct Spans {
     pub upgrade_timeout: Duration,
     /// How long an orderly close may take.
     pub close_timeout: Duration,
+    /// How long a handshake may wait for the application.
+    pub admission_timeout: Duration,
+    /// How long the application may stop reading a session.
+    pub pause_timeout: Duration,
     /// The longest deadline of any kind.
     pub longest: Duration,
 }

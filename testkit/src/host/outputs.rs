@@ -69,8 +69,10 @@ impl<M: Subject> Host<M> {
                         .trace
                         .fail(format_args!("{request:?}: its body is read too late"));
                 }
+                let life = side.life;
                 side.stage = Stage::Reading { codec, limit };
                 side.since = self.latest;
+                self.check_one_body(life, scene);
                 self.progress(request, scene);
                 self.body(request, scene);
             }

@@ -71,7 +71,10 @@ impl Life {
         scene: &mut Scene<'_>,
     ) -> ConnectionId {
         let is_slow = self.plan.misdeed == Some(Misdeed::SlowReader);
-        let link = self.habits.link(is_slow, &mut self.dice);
+        let mut link = self.habits.link(is_slow, &mut self.dice);
+        if self.plan.misdeed == Some(Misdeed::DeadHandshake) && head.carrier == Carrier::WebSocket {
+            link = self.dead_link(link, scene);
+        }
         if link.fate.is_some() {
             scene.ledger.note(self.id, Cause::Lost);
         }

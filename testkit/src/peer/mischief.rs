@@ -10,7 +10,13 @@ use super::{
     life::{Kind, Life, Role, Upgrade},
     plan::Misdeed,
 };
-use crate::{ledger::Cause, network::ConnectionId, wire::Head, world::Scene};
+use crate::{
+    ledger::Cause,
+    network::ConnectionId,
+    network::{Fate, Link},
+    wire::Head,
+    world::Scene,
+};
 
 const PROBE: ByteString = ByteString::from_static("2probe");
 
@@ -58,6 +64,7 @@ impl Life {
             }
             // These show when a WebSocket opens, and all along.
             Misdeed::CommitEarly
+            | Misdeed::DeadHandshake
             | Misdeed::HalfUpgrade
             | Misdeed::SecondProbe
             | Misdeed::SlowReader => {}
@@ -178,6 +185,17 @@ impl Life {
             ),
         };
         self.send_request(role, head, body, scene);
+    }
+
+    /// A link on which the answer to a WebSocket handshake never gets through.
+    pub(super) fn dead_link(&self, mut link: Link, scene: &mut Scene<'_>) -> Link {
+        scene.ledger.note(self.id, Cause::Silent);
+        link.down_rate = 1;
+        // While the answer is being written, which takes it 130 ms.
+        let after = link.delay + link.jitter + Duration::from_millis(60);
+        link.up_rate = 0;
+        link.fate = Some((after, Fate::Vanish { takes: false }));
+        link
     }
 
     /// A WebSocket for an upgrade is open.

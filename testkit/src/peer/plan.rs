@@ -150,6 +150,8 @@ pub enum Misdeed {
     AbortPost,
     /// Commits an upgrade while requests are pending.
     CommitEarly,
+    /// Begins WebSocket handshakes that never end.
+    DeadHandshake,
     /// Sends what is no packet, no request, or too much.
     Garbage,
     /// Probes and never commits.
@@ -178,6 +180,7 @@ impl Misdeed {
         Self::AbortPoll,
         Self::AbortPost,
         Self::CommitEarly,
+        Self::DeadHandshake,
         Self::Garbage,
         Self::HalfUpgrade,
         Self::NeverPoll,
