@@ -39,6 +39,8 @@ pub enum Cause {
     Reckless = 1 << 7,
     /// The application stopped reading what it sends.
     Paused = 1 << 8,
+    /// What waited for its peer was dropped for what came later.
+    Displaced = 1 << 9,
 }
 
 /// The record of one life.
@@ -62,6 +64,17 @@ struct Stream {
     heard: u32,
     /// What a reckless peer made arrive out of order.
     apart: BTreeSet<u32>,
+}
+
+/// What may be expected of the order of messages.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Order {
+    /// None comes twice.
+    Any,
+    /// Each is the next.
+    Exact,
+    /// Each is a later one.
+    Gaps,
 }
 
 /// A promise that was broken.
@@ -204,6 +217,7 @@ impl Ledger {
         if is_asked
             && life.is_orderly
             && !life.has(Cause::Reckless)
+            && !life.has(Cause::Displaced)
             && life.down.heard != life.down.sent
         {
             let Stream { sent, heard, .. } = life.down;
@@ -241,8 +255,12 @@ impl Ledger {
             )));
         }
         let life = self.life(id);
-        let is_exact = !life.has(Cause::Reckless);
-        life.down.hear(number, is_exact).map_err(|why| {
+        let order = match (life.has(Cause::Reckless), life.has(Cause::Displaced)) {
+            (true, _) => Order::Any,
+            (false, true) => Order::Gaps,
+            (false, false) => Order::Exact,
+        };
+        life.down.hear(number, order).map_err(|why| {
             Broken(format!(
                 "the peer of life {} heard message {number}: {why}",
                 id.0
@@ -265,8 +283,12 @@ impl Ledger {
                 id.0
             )));
         }
-        let is_exact = !life.has(Cause::Reckless);
-        life.up.hear(number, is_exact).map_err(|why| {
+        let order = if life.has(Cause::Reckless) {
+            Order::Any
+        } else {
+            Order::Exact
+        };
+        life.up.hear(number, order).map_err(|why| {
             Broken(format!(
                 "the application heard message {number} of life {}: {why}",
                 id.0
@@ -315,18 +337,18 @@ impl Ledger {
 }
 
 impl Stream {
-    /// Takes a number: the next one, or where that is not to be expected, one that is new.
-    fn hear(&mut self, number: u32, is_exact: bool) -> Result<(), &'static str> {
+    /// Takes a number, if it is one that may come now.
+    fn hear(&mut self, number: u32, order: Order) -> Result<(), &'static str> {
         if number >= self.sent {
             return Err("it was never sent");
         }
         if number < self.heard {
             return Err("it came twice or out of order");
         }
-        if is_exact && number > self.heard {
+        if order == Order::Exact && number > self.heard {
             return Err("one before it is missing");
         }
-        if is_exact {
+        if order != Order::Any {
             self.heard = number + 1;
         } else if !self.apart.insert(number) {
             return Err("it came twice");

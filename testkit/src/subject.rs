@@ -59,9 +59,9 @@ pub enum Observed {
 impl Subject for engine::Server {
     fn observe(event: &engine::Event) -> Observed {
         match *event {
-            engine::Event::Message { session, .. } | engine::Event::Upgraded { session, .. } => {
-                Observed::Within { session }
-            }
+            engine::Event::Message { session, .. }
+            | engine::Event::Pressure { session, .. }
+            | engine::Event::Upgraded { session, .. } => Observed::Within { session },
             engine::Event::Handshake { request } => Observed::Handshake { request },
             engine::Event::Refused { request, .. } => Observed::Refused { request },
             engine::Event::SessionClosed { session, reason } => {
@@ -97,7 +97,9 @@ impl Subject for socket::Server {
             &socket::Event::SessionOpened { session, request } => {
                 Observed::Opened { session, request }
             }
-            &socket::Event::Upgraded { session, .. } => Observed::Within { session },
+            &socket::Event::Pressure { session, .. } | &socket::Event::Upgraded { session, .. } => {
+                Observed::Within { session }
+            }
             _ => Observed::Other,
         }
     }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use socketio_proto::engine::{Config, Server};
+use socketio_proto::engine::{Config, Overflow, Server};
 use socketio_testkit::{
     application::{Chatter, Manners},
     dice::Dice,
@@ -20,13 +20,24 @@ use socketio_testkit::{
 const INTERVAL: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_secs(4);
 
-fn config(spans: &Spans) -> Config {
+fn config(spans: &Spans, seed: u64) -> Config {
+    let overflow = match seed % 5 {
+        0 => Overflow::DropOldest,
+        1 => Overflow::Refuse,
+        _ => Overflow::Close,
+    };
     Config::builder()
         .ping_interval(spans.ping_interval)
         .ping_timeout(spans.ping_timeout)
         .upgrade_timeout(spans.upgrade_timeout)
         .max_payload(100_000)
         .max_queued(128 << 10)
+        .high_water(32 << 10)
+        .low_water(8 << 10)
+        .overflow(overflow)
+        .max_batch(if seed % 3 == 0 { 2_000 } else { 256 << 10 })
+        .max_poll(if seed % 3 == 1 { 2_000 } else { 1 << 20 })
+        .close_timeout(spans.close_timeout)
         .ask_admission(true)
         .admission_timeout(spans.admission_timeout)
         .pause_timeout(spans.pause_timeout)
@@ -59,7 +70,7 @@ fn scenario() -> Scenario {
 
 fn play(scenario: &Scenario, manners: Manners, seed: u64, trace: Trace) -> (Totals, Trace) {
     let mut dice = Dice::new(seed);
-    let server = Server::new(config(&scenario.spans), dice.seed());
+    let server = Server::new(config(&scenario.spans, seed), dice.seed());
     let application = Chatter::new(manners, dice.fork());
     World::new(*scenario, server, application, trace, dice).run()
 }

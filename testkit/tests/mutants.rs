@@ -13,7 +13,7 @@ use socketio_proto::{
         Admission, BodyRead, Carrier, End, Lost, Machine, Output, Request, RequestId, ResponseKind,
         SessionKey, Stale, TransportId,
     },
-    engine::{CloseReason, Config, Event, Inbound, Raw, Server},
+    engine::{CloseReason, Config, Event, Inbound, Raw, Server, Statistics},
     time::Instant,
 };
 use socketio_testkit::{
@@ -200,6 +200,10 @@ impl Machine for Mutant {
 
     fn shutdown(&mut self, now: Instant, spread: Duration) {
         self.server.shutdown(now, spread);
+    }
+
+    fn statistics(&self) -> Statistics {
+        self.server.statistics()
     }
 
     fn sessions(&self) -> usize {

@@ -81,7 +81,12 @@ impl Chatter {
             life.id.0
         ));
         match sent {
-            Ok(()) => scene.ledger.said_down(life.id),
+            Ok(sent) => {
+                if sent.displaced > 0 {
+                    scene.ledger.note(life.id, Cause::Displaced);
+                }
+                scene.ledger.said_down(life.id);
+            }
             // It may have closed, which the application is about to learn.
             Err(SendError::Closed) => {
                 let is_closing = life.is_closing || scene.ledger.has(life.id, Cause::Shutdown);

@@ -32,6 +32,19 @@ impl<M: Subject> Host<M> {
                 self.sessions.len()
             ));
         }
+        let held = self.machine.statistics();
+        let gauges = [
+            ("sessions", held.sessions(), self.sessions.len()),
+            ("requests", held.requests, self.requests.len()),
+            ("transports", held.transports, self.transports.len()),
+        ];
+        for (what, counted, known) in gauges {
+            if counted != known {
+                scene.trace.fail(format_args!(
+                    "the machine counts {counted} {what}, its caller knows {known}"
+                ));
+            }
+        }
         for (request, side) in self.requests.iter() {
             let waits_for_nobody = match side.stage {
                 Stage::Read => true,
@@ -214,7 +227,21 @@ impl<M: Subject> Host<M> {
 
     /// Nothing is left of anything.
     pub fn check_over(&self, scene: &mut Scene<'_>) {
+        let held = self.machine.statistics();
+        if held.opened != held.closed.total() {
+            scene.trace.fail(format_args!(
+                "{} sessions opened, {} closed",
+                held.opened,
+                held.closed.total()
+            ));
+        }
         let left = [
+            ("sessions in the statistics", held.sessions()),
+            ("requests in the statistics", held.requests),
+            ("transports in the statistics", held.transports),
+            ("handshakes in the statistics", held.handshakes),
+            ("bytes of bodies", held.body_bytes),
+            ("bytes in queues", held.queued_bytes),
             ("sessions", self.machine.sessions()),
             ("sessions in events", self.sessions.len()),
             ("requests", self.requests.len()),
