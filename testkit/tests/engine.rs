@@ -35,7 +35,11 @@ fn config(spans: &Spans, seed: u64) -> Config {
         .high_water(32 << 10)
         .low_water(8 << 10)
         .overflow(overflow)
-        .max_batch(if seed % 3 == 0 { 2_000 } else { 256 << 10 })
+        .max_batch(if seed.is_multiple_of(3) {
+            2_000
+        } else {
+            256 << 10
+        })
         .max_poll(if seed % 3 == 1 { 2_000 } else { 1 << 20 })
         .close_timeout(spans.close_timeout)
         .ask_admission(true)
@@ -80,7 +84,7 @@ fn promises_are_kept_on_a_bad_network() {
     let name = "promises_are_kept_on_a_bad_network";
     let sum = runs::all(name, 500, |seed, trace| {
         let mut scenario = scenario();
-        scenario.shuts_down = seed % 3 == 0;
+        scenario.shuts_down = seed.is_multiple_of(3);
         if seed % 4 == 2 {
             scenario.host = HostHabits::exact();
         }

@@ -287,7 +287,7 @@ fn machines_that_break_a_promise_are_caught() {
         (Fault::ClosesTwice, "was named after its end"),
         (Fault::DropsPacketOfPoll, "one before it is missing"),
         (Fault::ForgetsAnswer, "is not answered"),
-        (Fault::ForgetsClose, "takes too long to carry"),
+        (Fault::ForgetsClose, "its caller knows"),
         (Fault::ForgetsDeadlines, "no deadline"),
         (Fault::ForgetsSessionClosed, "its events"),
         (Fault::LosesMessage, "one before it is missing"),

@@ -72,8 +72,8 @@ fn events_keep_their_order_on_a_bad_network() {
     let name = "events_keep_their_order_on_a_bad_network";
     let sum = runs::all(name, 60, |seed, trace| {
         let mut scenario = scenario(Habits::rough());
-        scenario.shuts_down = seed % 3 == 0;
-        if seed % 2 == 0 {
+        scenario.shuts_down = seed.is_multiple_of(3);
+        if seed.is_multiple_of(2) {
             scenario.host = HostHabits::rough();
         }
         play(&scenario, Manners::lively(), seed, trace)

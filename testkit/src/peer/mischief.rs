@@ -200,6 +200,11 @@ impl Life {
 
     /// A WebSocket for an upgrade is open.
     pub(super) fn probe(&mut self, connection: ConnectionId, scene: &mut Scene<'_>) {
+        if self.plan.misdeed == Some(Misdeed::CommitEarly) && self.dice.per_mille(400) {
+            // Without any probe.
+            self.is_reckless(scene);
+            return self.commit(scene);
+        }
         self.write(connection, Message::Text(PROBE), scene);
         match self.plan.misdeed {
             Some(Misdeed::SecondProbe) => self.write(connection, Message::Text(PROBE), scene),
