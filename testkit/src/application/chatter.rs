@@ -262,8 +262,8 @@ where
         if let Some(&session) = self.dice.pick(&self.sessions) {
             if self.dice.per_mille(self.manners.closes) {
                 // What was said before an orderly end still arrives.
-                for _ in 0..self.dice.below(4) {
-                    self.send(now, server, session, 50, scene);
+                for _ in 0..self.dice.below(8) {
+                    self.send(now, server, session, 900, scene);
                 }
                 self.close(now, server, session, scene);
             } else if self.dice.per_mille(self.manners.floods) {

@@ -281,6 +281,7 @@ impl<M: Subject> Host<M> {
         let request = side.request;
         scene.note(format_args!("host {} open", t(transport)));
         self.requests.depart(request);
+        self.opened.push(transport);
         self.machine.handle_transport_open(now, transport);
         self.touched();
         self.read_on(transport, scene);

@@ -117,6 +117,8 @@ pub struct Host<M: Subject> {
     transports: Register<TransportId, TransportSide<M::Parser>>,
     sessions: Register<SessionKey, SessionSide>,
     by_life: BTreeMap<LifeId, SessionKey>,
+    // Transports whose opening was reported since the queue was empty.
+    opened: Vec<TransportId>,
     uses: BTreeMap<ConnectionId, Use>,
     // How far the machine's clock is ahead of the network's.
     ahead: Duration,
@@ -223,6 +225,7 @@ impl<M: Subject> Host<M> {
             transports: Register::new(),
             sessions: Register::new(),
             by_life: BTreeMap::new(),
+            opened: Vec::new(),
             uses: BTreeMap::new(),
             ahead: Duration::ZERO,
             latest: Instant::ORIGIN,

@@ -33,6 +33,7 @@ impl<M: Subject> Host<M> {
         self.requests.settle();
         self.transports.settle();
         self.sessions.settle();
+        self.opened.clear();
         if scene.is_small {
             self.check(scene);
         }
@@ -250,9 +251,12 @@ impl<M: Subject> Host<M> {
     }
 
     fn close(&mut self, transport: TransportId, abort: bool, scene: &mut Scene<'_>) {
-        let named = scene
-            .hold(self.transports.named(transport))
-            .map(|side| side.connection);
+        let named = self.transports.named(transport);
+        if abort && named.is_err() && self.opened.contains(&transport) {
+            // It was closed when its opening was reported; that is answered by another close.
+            return;
+        }
+        let named = scene.hold(named).map(|side| side.connection);
         scene.note(format_args!("host {} closes, abort: {abort}", t(transport)));
         // It is the last output that names it.
         let side = self.transports.end(transport);
