@@ -267,6 +267,10 @@ where
                 }
                 self.close(now, server, session, scene);
             } else if self.dice.per_mille(self.manners.floods) {
+                // A ping waits behind all of it.
+                if let Some(life) = self.lives.get(&session) {
+                    scene.ledger.note(life.id, Cause::Silent);
+                }
                 for _ in 0..40 {
                     self.send(now, server, session, 4_000, scene);
                 }
