@@ -1,0 +1,137 @@
+//! Every order of a bounded set of inputs, on the Engine.IO server.
+//!
+//! The invariants are the promises: order, at most once, whole packets, one batch out, each request
+//! answered once or ended, `CloseTransport` last, no stall, nothing left behind, one end of each
+//! session. They are checked after every input, and each state is left in five ways: by silence, by
+//! silence with a network that goes on, and by a good client with three ideas about its upgrade.
+//!
+//! `INTERLEAVINGS=large` tries more inputs, `INTERLEAVINGS_STATES` is how many states a search visits at
+//! most, `INTERLEAVINGS_DEPTH` how many inputs a script has at most.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::missing_panics_doc,
+    missing_debug_implementations,
+    missing_docs,
+    unreachable_pub,
+    reason = "tests fail loudly"
+)]
+
+#[path = "interleavings/endings.rs"]
+mod endings;
+#[path = "interleavings/explore.rs"]
+mod explore;
+#[path = "interleavings/form.rs"]
+mod form;
+#[path = "interleavings/model.rs"]
+mod model;
+#[path = "interleavings/world.rs"]
+mod world;
+
+use std::env;
+
+use explore::{Bounds, explore};
+use model::{Budget, Orders, Scene};
+
+fn number(name: &str, default: usize) -> usize {
+    env::var(name).map_or(default, |text| text.parse().unwrap())
+}
+
+fn is_large() -> bool {
+    env::var("INTERLEAVINGS").is_ok_and(|size| size == "large")
+}
+
+/// Tries all orders, or fails with the shortest script that breaks a promise.
+fn try_all(name: &str, scenes: &[Scene], small: Budget, large: Budget) {
+    let budget = if is_large() { large } else { small };
+    let bounds = Bounds {
+        depth: number("INTERLEAVINGS_DEPTH", 100),
+        states: number("INTERLEAVINGS_STATES", 100_000_000),
+    };
+    for &scene in scenes {
+        match explore(&Orders { scene, budget }, bounds) {
+            Ok(report) => println!("{name}, from {scene:?}: {report}"),
+            Err(fault) => panic!("{name}, from {scene:?}: {fault}"),
+        }
+    }
+}
+
+#[test]
+fn polls_data_requests_and_aborts_in_any_order() {
+    let small = Budget {
+        gets: 2,
+        posts: 1,
+        sends: 1,
+        gone: 1,
+        bad: 1,
+        waits: 1,
+        late: 1,
+        ..Budget::default()
+    };
+    let large = Budget {
+        gets: 3,
+        posts: 2,
+        sends: 2,
+        waits: 3,
+        ..small
+    };
+    try_all("polling", &[Scene::Polling], small, large);
+}
+
+#[test]
+fn an_upgrade_amid_polls_data_requests_and_messages_in_any_order() {
+    let small = Budget {
+        gets: 1,
+        upgrades: 1,
+        says: 1,
+        sends: 1,
+        lost: 1,
+        waits: 1,
+        ..Budget::default()
+    };
+    let large = Budget {
+        gets: 2,
+        posts: 1,
+        upgrades: 2,
+        sends: 2,
+        waits: 2,
+        bad: 1,
+        late: 1,
+        ..small
+    };
+    try_all("upgrade", &[Scene::PollPending], small, large);
+}
+
+#[test]
+fn a_close_in_every_phase_of_an_upgrade_in_any_order() {
+    let small = Budget {
+        gets: 1,
+        sends: 1,
+        closes: 1,
+        lost: 1,
+        waits: 1,
+        ..Budget::default()
+    };
+    let large = Budget {
+        gets: 2,
+        posts: 1,
+        sends: 2,
+        closes: 2,
+        waits: 2,
+        gone: 1,
+        late: 1,
+        ..small
+    };
+    let scenes = [
+        Scene::Polling,
+        Scene::PollPending,
+        Scene::Attached,
+        Scene::Probed,
+        Scene::Upgraded,
+        Scene::WebSocket,
+    ];
+    try_all("close", &scenes, small, large);
+}
