@@ -5,8 +5,8 @@
 //! session. They are checked after every input, and each state is left in five ways: by silence, by
 //! silence with a network that goes on, and by a good client with three ideas about its upgrade.
 //!
-//! `INTERLEAVINGS=large` tries more inputs, `INTERLEAVINGS_STATES` is how many states a search visits at
-//! most, `INTERLEAVINGS_DEPTH` how many inputs a script has at most.
+//! `INTERLEAVINGS=large` tries more inputs; `INTERLEAVINGS_STATES`, `INTERLEAVINGS_DEPTH` and
+//! `INTERLEAVINGS_SECONDS` bound each search: the states it visits, the inputs of a script, its time.
 
 #![allow(
     clippy::unwrap_used,
@@ -31,7 +31,7 @@ mod model;
 #[path = "interleavings/world.rs"]
 mod world;
 
-use std::env;
+use std::{env, time::Duration};
 
 use explore::{Bounds, explore};
 use model::{Budget, Orders, Scene};
@@ -50,6 +50,7 @@ fn try_all(name: &str, scenes: &[Scene], small: Budget, large: Budget) {
     let bounds = Bounds {
         depth: number("INTERLEAVINGS_DEPTH", 100),
         states: number("INTERLEAVINGS_STATES", 100_000_000),
+        time: Duration::from_secs(number("INTERLEAVINGS_SECONDS", 3_600) as u64),
     };
     for &scene in scenes {
         match explore(&Orders { scene, budget }, bounds) {
@@ -68,7 +69,6 @@ fn polls_data_requests_and_aborts_in_any_order() {
         gone: 1,
         bad: 1,
         waits: 1,
-        late: 1,
         ..Budget::default()
     };
     let large = Budget {
@@ -76,6 +76,8 @@ fn polls_data_requests_and_aborts_in_any_order() {
         posts: 2,
         sends: 2,
         waits: 3,
+        pauses: 1,
+        late: 1,
         ..small
     };
     try_all("polling", &[Scene::Polling], small, large);
@@ -97,8 +99,9 @@ fn an_upgrade_amid_polls_data_requests_and_messages_in_any_order() {
         posts: 1,
         upgrades: 2,
         sends: 2,
-        waits: 2,
+        waits: 3,
         bad: 1,
+        pauses: 1,
         late: 1,
         ..small
     };
@@ -111,17 +114,19 @@ fn a_close_in_every_phase_of_an_upgrade_in_any_order() {
         gets: 1,
         sends: 1,
         closes: 1,
-        lost: 1,
         waits: 1,
         ..Budget::default()
     };
     let large = Budget {
         gets: 2,
         posts: 1,
+        says: 1,
         sends: 2,
         closes: 2,
         waits: 2,
         gone: 1,
+        lost: 1,
+        pauses: 1,
         late: 1,
         ..small
     };

@@ -46,8 +46,9 @@ pub trait Model {
 pub struct Bounds {
     /// Inputs in one script.
     pub depth: usize,
-    /// Different states; some are left when they are reached.
+    /// Different states.
     pub states: usize,
+    pub time: Duration,
 }
 
 /// What a search has seen.
@@ -57,7 +58,7 @@ pub struct Report {
     pub states: usize,
     /// Inputs tried: one state with one input each.
     pub edges: usize,
-    /// The longest script.
+    /// All scripts up to this length were tried.
     pub depth: usize,
     /// Whether every order of the inputs was tried.
     pub is_complete: bool,
@@ -67,13 +68,13 @@ pub struct Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let end = if self.is_complete {
-            "all orders"
+            "which are all"
         } else {
             "stopped at a bound"
         };
         write!(
             f,
-            "{} states, {} edges, depth {}, {end}, {:.1} s",
+            "{} states, {} edges, all scripts up to {} inputs, {end}, {:.1} s",
             self.states,
             self.edges,
             self.depth,
@@ -93,25 +94,29 @@ struct Search<'a, M: Model> {
     nodes: Vec<Node<M::Input>>,
     seen: HashSet<u128>,
     edges: usize,
+    /// Scripts up to this length were all tried.
+    done: usize,
+    begin: Instant,
 }
 
 /// Visits every state within the bounds, ends a path in each, and reports; or prints the shortest
 /// script that breaks an invariant.
 pub fn explore<M: Model>(model: &M, bounds: Bounds) -> Result<Report, String> {
-    let begin = Instant::now();
     let mut search = Search {
         model,
         nodes: Vec::new(),
         seen: HashSet::new(),
         edges: 0,
+        done: 0,
+        begin: Instant::now(),
     };
     let is_complete = search.run(bounds)?;
     Ok(Report {
         states: search.nodes.len(),
         edges: search.edges,
-        depth: search.nodes.last().map_or(0, |node| node.depth.into()),
+        depth: search.done,
         is_complete,
-        time: begin.elapsed(),
+        time: search.begin.elapsed(),
     })
 }
 
@@ -122,11 +127,12 @@ impl<M: Model> Search<'_, M> {
         let mut is_complete = true;
         let mut next = 0;
         while next < self.nodes.len() {
-            if self.nodes.len() >= bounds.states {
+            if self.nodes.len() >= bounds.states || self.begin.elapsed() >= bounds.time {
                 return Ok(false);
             }
             let mut world = Some(self.replay(next)?);
             let depth = usize::from(self.nodes[next].depth);
+            self.done = depth;
             let inputs = world.as_ref().map_or(vec![], |it| self.model.inputs(it));
             if depth >= bounds.depth && !inputs.is_empty() {
                 is_complete = false;

@@ -34,6 +34,8 @@ pub enum Act {
     Send,
     Close,
     Shutdown,
+    Pause,
+    Resume,
     // Time.
     Wait(Jump),
 }
@@ -51,6 +53,8 @@ pub enum Body {
     /// A ping, which only servers send.
     Ping,
     TooLarge,
+    /// More than all bodies together may hold, and more to come.
+    TooMuch,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -102,6 +106,8 @@ pub struct Budget {
     /// What a good client does not send.
     pub bad: u8,
     pub waits: u8,
+    /// Times that the application stops reading; it may go on at any time.
+    pub pauses: u8,
     /// Inputs whose outputs are taken later.
     pub late: u8,
 }
@@ -249,6 +255,11 @@ fn acts(place: &Place) -> Vec<Act> {
     offer(is_open && left.sends > 0, Act::Send);
     offer(is_open && left.closes > 0, Act::Close);
     offer(is_open && left.closes > 0, Act::Shutdown);
+    offer(
+        is_open && left.pauses > 0 && !world.is_paused,
+        Act::Pause,
+    );
+    offer(is_open && world.is_paused, Act::Resume);
     for (index, it) in (0..).zip(&world.requests) {
         if it.is_ended || it.is_transport {
             continue;
@@ -260,7 +271,7 @@ fn acts(place: &Place) -> Vec<Act> {
             offer(true, Act::Body(index, Body::Message));
             offer(left.closes > 0, Act::Body(index, Body::MessageClose));
             offer(world.pings > 0, Act::Body(index, Body::Pong));
-            for body in [Body::Broken, Body::Ping, Body::TooLarge] {
+            for body in [Body::Broken, Body::Ping, Body::TooLarge, Body::TooMuch] {
                 offer(left.bad > 0, Act::Body(index, body));
             }
         }
@@ -361,6 +372,11 @@ fn act(place: &mut Place, act: Act) -> Result<Option<usize>, String> {
             left.closes -= 1;
             world.shutdown();
         }
+        Act::Pause => {
+            left.pauses -= 1;
+            world.set_reading(true)?;
+        }
+        Act::Resume => world.set_reading(false)?,
         Act::Wait(jump) => {
             left.waits -= 1;
             wait(world, jump);
@@ -391,6 +407,11 @@ fn give(world: &mut World, left: &mut Budget, request: usize, body: Body) {
         Body::TooLarge => {
             left.bad -= 1;
             world.body_too_large(request);
+        }
+        Body::TooMuch => {
+            left.bad -= 1;
+            world.body_progress(request, 60);
+            world.body_progress(request, 101);
         }
     }
 }

@@ -20,7 +20,9 @@ pub type Check = Result<(), String>;
 
 pub const PING_INTERVAL: Duration = Duration::from_millis(300);
 pub const PING_TIMEOUT: Duration = Duration::from_millis(200);
-pub const UPGRADE_TIMEOUT: Duration = Duration::from_millis(100);
+const UPGRADE_TIMEOUT: Duration = Duration::from_millis(100);
+const PAUSE_TIMEOUT: Duration = Duration::from_millis(350);
+const MAX_BODY_BYTES: usize = 100;
 
 /// Fails with what was expected.
 macro_rules! hold {
@@ -90,6 +92,8 @@ pub struct Tr {
     pub has_committed: bool,
     /// The machine has said that it carries the session.
     pub is_main: bool,
+    /// The machine wants it not to be read.
+    is_unread: bool,
     /// The machine has closed it.
     is_closed: bool,
     /// It was lost while outputs that may name it were not taken yet.
@@ -125,6 +129,8 @@ pub struct World {
     is_upgraded: bool,
     /// The application wants it closed.
     pub is_closing: bool,
+    /// The application wants it not to be read.
+    pub is_paused: bool,
     pub requests: Vec<Req>,
     pub transports: Vec<Tr>,
     /// Messages that the application sent, and those that came out, in order.
@@ -148,6 +154,8 @@ impl World {
             .ping_interval(PING_INTERVAL)
             .ping_timeout(PING_TIMEOUT)
             .upgrade_timeout(UPGRADE_TIMEOUT)
+            .pause_timeout(PAUSE_TIMEOUT)
+            .max_body_bytes(MAX_BODY_BYTES)
             .build()
             .unwrap();
         Self {
@@ -160,6 +168,7 @@ impl World {
             is_closed: false,
             is_upgraded: false,
             is_closing: false,
+            is_paused: false,
             requests: Vec::new(),
             transports: Vec::new(),
             sent: 0,
@@ -207,7 +216,7 @@ impl World {
             (
                 (self.is_closed, self.is_upgraded, self.is_closing),
                 (self.sent - self.came, self.pings),
-                (self.is_late, self.is_doomed),
+                (self.is_late, self.is_doomed, self.is_paused),
                 self.now.saturating_duration_since(self.told),
             )
         );
@@ -417,7 +426,26 @@ impl World {
     pub fn shutdown(&mut self) {
         self.is_closing = true;
         self.told = self.now;
-        self.server.shutdown(self.now);
+        self.server.shutdown(self.now, Duration::ZERO);
+    }
+
+    pub fn set_reading(&mut self, paused: bool) -> Check {
+        let Some(session) = self.session else {
+            return Ok(());
+        };
+        self.told = self.now;
+        let done = self.server.set_reading(self.now, session, paused);
+        let is_gone = self.server.sessions() == 0;
+        hold!(done.is_err() == is_gone, "set_reading says {done:?}");
+        self.is_paused = paused;
+        Ok(())
+    }
+
+    /// A part of a body is there.
+    pub fn body_progress(&mut self, request: usize, received: usize) {
+        let id = self.requests[request].id;
+        self.told = self.now;
+        self.server.handle_body_progress(self.now, id, received);
     }
 
     /// Moves the clock; the machine is told, or the next input brings it along.
@@ -495,6 +523,10 @@ impl World {
                 !self.has_post(),
                 "a data request waits for a session on a WebSocket"
             );
+            hold!(
+                main.is_some_and(|it| it.is_unread == self.is_paused),
+                "the WebSocket is read though the session is paused, or the other way round"
+            );
             main.is_some_and(|it| !it.is_busy)
         } else {
             self.has_poll()
@@ -509,6 +541,23 @@ impl World {
 
     fn on_output(&mut self, output: Output<Event, Raw>) -> Check {
         match output {
+            Output::AbortRequest { request } => {
+                let index = self.named(request)?;
+                self.note(|| format!("abort r{index}"));
+                let it = &mut self.requests[index];
+                hold!(it.is_answered, "r{index} is aborted before it is answered");
+                it.is_ended = true;
+                self.is_doomed |= it.has_packets;
+                Ok(())
+            }
+            Output::SetReading { paused, transport } => {
+                let index = self.named_transport(transport)?;
+                self.note(|| format!("{} t{index}", if paused { "pause" } else { "resume" }));
+                let it = &mut self.transports[index];
+                hold!(it.is_unread != paused, "t{index} is paused or resumed twice");
+                it.is_unread = paused;
+                Ok(())
+            }
             Output::CloseTransport { transport, abort } => self.on_close(transport, abort),
             Output::Event(event) => self.on_event(event),
             Output::OpenTransport {
@@ -613,6 +662,7 @@ impl World {
             has_probed: false,
             has_committed: false,
             is_main: false,
+            is_unread: false,
             is_closed: false,
             is_crossed: phase == Phase::Over,
             may_close_again: false,
@@ -844,7 +894,8 @@ struct TransportForm<'a>(&'a Tr);
 impl std::fmt::Debug for TransportForm<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let it = self.0;
-        let flags = (it.is_busy, it.has_probed, it.has_committed, it.is_main);
+        let said = (it.has_probed, it.has_committed);
+        let flags = (it.is_busy, said, it.is_main, it.is_unread);
         (it.phase, it.is_closed, flags).fmt(f)
     }
 }
