@@ -111,10 +111,8 @@ fn go_on(world: &mut World, plan: Plan) -> Check {
         world.set_reading(false)?;
         world.take()?;
     }
-    if was_open {
-        world.send()?;
-        world.take()?;
-    }
+    // A message would end the poll that a client waits for before it commits: so it comes later.
+    let mut owes_message = was_open;
     let mut polls = 0;
     for _ in 0..60 {
         if write_all(world)? {
@@ -124,6 +122,12 @@ fn go_on(world: &mut World, plan: Plan) -> Check {
             break;
         }
         if finish_posts(world)? || answer_pings(world)? || settle_upgrade(world, plan)? {
+            continue;
+        }
+        if owes_message {
+            owes_message = false;
+            world.send()?;
+            world.take()?;
             continue;
         }
         if world.came == world.sent && was_open {
@@ -204,6 +208,10 @@ fn settle_upgrade(world: &mut World, plan: Plan) -> Result<bool, String> {
         (Plan::GiveUp, _) => world.lose(probe, Lost::Closed { code: 1005 }),
         (Plan::Finish, Phase::Offered) => world.open(probe),
         (Plan::Finish, _) if !it.has_probed => world.read(probe, "2probe"),
+        // The end of its poll tells the client that it has paused; then it commits.
+        (Plan::Finish, _) if world.has_poll() => {
+            return Err("a client waits for the end of its poll in vain".to_owned());
+        }
         (Plan::Finish, _) => world.read(probe, "5"),
     }
     world.take()?;

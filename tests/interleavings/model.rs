@@ -255,10 +255,7 @@ fn acts(place: &Place) -> Vec<Act> {
     offer(is_open && left.sends > 0, Act::Send);
     offer(is_open && left.closes > 0, Act::Close);
     offer(is_open && left.closes > 0, Act::Shutdown);
-    offer(
-        is_open && left.pauses > 0 && !world.is_paused,
-        Act::Pause,
-    );
+    offer(is_open && left.pauses > 0 && !world.is_paused, Act::Pause);
     offer(is_open && world.is_paused, Act::Resume);
     for (index, it) in (0..).zip(&world.requests) {
         if it.is_ended || it.is_transport {
@@ -290,18 +287,12 @@ fn acts(place: &Place) -> Vec<Act> {
                     is_new && (it.has_probed || left.bad > 0),
                     Act::Read(index, Said::Commit),
                 );
-                offer(
-                    it.has_probed && left.bad > 0,
-                    Act::Read(index, Said::Probe),
-                );
+                offer(it.has_probed && left.bad > 0, Act::Read(index, Said::Probe));
                 offer(
                     left.says > 0 && (!is_new || left.bad > 0),
                     Act::Read(index, Said::Message),
                 );
-                offer(
-                    !is_new && world.pings > 0,
-                    Act::Read(index, Said::Pong),
-                );
+                offer(!is_new && world.pings > 0, Act::Read(index, Said::Pong));
                 offer(left.closes > 0, Act::Read(index, Said::Close));
                 offer(left.bad > 0, Act::Read(index, Said::Broken));
                 offer(it.is_busy, Act::Written(index));

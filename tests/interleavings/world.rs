@@ -518,7 +518,10 @@ impl World {
         let main = self.main().map(|index| &self.transports[index]);
         let is_writable = if self.is_upgraded {
             hold!(main.is_some(), "an upgraded session has no WebSocket");
-            hold!(!self.has_poll(), "a poll waits for a session on a WebSocket");
+            hold!(
+                !self.has_poll(),
+                "a poll waits for a session on a WebSocket"
+            );
             hold!(
                 !self.has_post(),
                 "a data request waits for a session on a WebSocket"
@@ -554,7 +557,10 @@ impl World {
                 let index = self.named_transport(transport)?;
                 self.note(|| format!("{} t{index}", if paused { "pause" } else { "resume" }));
                 let it = &mut self.transports[index];
-                hold!(it.is_unread != paused, "t{index} is paused or resumed twice");
+                hold!(
+                    it.is_unread != paused,
+                    "t{index} is paused or resumed twice"
+                );
                 it.is_unread = paused;
                 Ok(())
             }
