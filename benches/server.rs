@@ -1,8 +1,9 @@
-//! What the core costs: one echo, one broadcast, one tick.
+//! What the core costs: one echo, one broadcast, one tick, one round of the heartbeat.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
     missing_docs,
     reason = "benchmarks fail loudly"
 )]
@@ -14,7 +15,7 @@ use std::{hint::black_box, time::Duration};
 use bytestring::ByteString;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use socketio_proto::{
-    edge::{Machine, Message, Output},
+    edge::{Machine, Message, Output, TransportId},
     socket::{Event, Options, Packet, To},
 };
 use support::World;
@@ -128,5 +129,61 @@ fn idle_tick(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, echo, broadcast, idle_tick);
+/// Pings are due, leave and are written, and the pongs come in: how much it costs for each session
+/// that is due must not depend on how many others there are.
+fn heartbeat(criterion: &mut Criterion) {
+    const INTERVAL: Duration = Duration::from_secs(25);
+    let mut group = criterion.benchmark_group("heartbeat round, each session that is due");
+    group.sample_size(20);
+    for (name, cohorts, each) in [
+        ("1 000 sessions, all due", 1, 1_000),
+        ("100 000 sessions, all due", 1, 100_000),
+        ("100 000 sessions, 1 % due", 100, 1_000),
+    ] {
+        let mut world = World::new();
+        let step = INTERVAL / cohorts;
+        let cohorts: Vec<Vec<TransportId>> = (0..cohorts)
+            .map(|_| {
+                let cohort = (0..each).map(|_| world.connect().transport).collect();
+                world.now += step;
+                cohort
+            })
+            .collect();
+        // Now the pings of the first cohort are due.
+        let mut next = (0..cohorts.len()).cycle();
+        group.throughput(Throughput::Elements(each));
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|rounds| {
+                let start = std::time::Instant::now();
+                for _ in 0..rounds {
+                    beat(&mut world, &cohorts[next.next().unwrap()]);
+                    world.now += step;
+                }
+                start.elapsed()
+            });
+        });
+    }
+    group.finish();
+}
+
+/// One round of the sessions that are due.
+fn beat(world: &mut World, due: &[TransportId]) {
+    let mut pings = 0;
+    while world.server.poll_timeout() <= Some(world.now) {
+        world.server.handle_timeout(world.now);
+        pings += world.settle();
+    }
+    assert_eq!(pings, due.len());
+    for &transport in due {
+        let pong = world
+            .codec
+            .read(Message::Text(ByteString::from_static("3")));
+        world
+            .server
+            .handle_transport_read(world.now, transport, pong);
+    }
+    assert_eq!(world.settle(), 0);
+}
+
+criterion_group!(benches, echo, broadcast, idle_tick, heartbeat);
 criterion_main!(benches);
