@@ -108,6 +108,29 @@ fn an_upgrade_amid_polls_data_requests_and_messages_in_any_order() {
     try_all("upgrade", &[Scene::PollPending], small, large);
 }
 
+/// Without a probe, with polls and data requests that should have ended before, and with packets
+/// that do not belong there.
+#[test]
+fn an_upgrade_against_the_rules_in_any_order() {
+    let small = Budget {
+        gets: 1,
+        posts: 1,
+        says: 1,
+        sends: 1,
+        bad: 1,
+        ..Budget::default()
+    };
+    let large = Budget {
+        gets: 2,
+        upgrades: 1,
+        sends: 2,
+        bad: 2,
+        waits: 1,
+        ..small
+    };
+    try_all("bad upgrade", &[Scene::Attached], small, large);
+}
+
 #[test]
 fn a_close_in_every_phase_of_an_upgrade_in_any_order() {
     let small = Budget {

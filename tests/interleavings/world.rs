@@ -83,6 +83,8 @@ pub enum Phase {
 pub struct Tr {
     pub id: TransportId,
     request: usize,
+    /// When the machine was told what it answered by accepting it.
+    since: Instant,
     pub phase: Phase,
     /// A batch is out.
     pub is_busy: bool,
@@ -401,7 +403,7 @@ impl World {
         let message = Message::Text(ByteString::from(format!("s{}", self.sent)));
         self.told = self.now;
         match self.server.send(self.now, session, message) {
-            Ok(()) => {
+            Ok(_) => {
                 hold!(!self.is_closed, "a closed session takes a message");
                 hold!(!self.is_closing, "a closing session takes a message");
                 self.sent += 1;
@@ -478,12 +480,20 @@ impl World {
     }
 
     fn check(&self) -> Check {
+        for (index, it) in self.transports.iter().enumerate() {
+            let span = self.told.saturating_duration_since(it.since);
+            hold!(
+                it.is_main || it.phase == Phase::Over || span < UPGRADE_TIMEOUT,
+                "t{index} is neither of use nor closed after {span:?}"
+            );
+        }
         let sessions = usize::from(self.is_open());
         hold!(
             self.server.sessions() == sessions,
             "{} sessions are left, {sessions} have not closed",
             self.server.sessions()
         );
+        self.check_statistics()?;
         let due = self.server.poll_timeout();
         hold!(sessions == 0 || due.is_some(), "a session has no deadline");
         hold!(
@@ -538,6 +548,45 @@ impl World {
         hold!(
             !is_writable || queued == Some(0),
             "{queued:?} bytes wait though they could leave"
+        );
+        Ok(())
+    }
+
+    /// The gauges say what the caller knows.
+    fn check_statistics(&self) -> Check {
+        let counted = self.server.statistics();
+        let live = |it: &Tr| it.phase != Phase::Over;
+        let requests = self.requests.iter().enumerate();
+        let requests = requests.filter(|(index, it)| {
+            let becoming =
+                |transport: &Tr| transport.request == *index && transport.phase == Phase::Offered;
+            !it.is_ended && (!it.is_transport || self.transports.iter().any(becoming))
+        });
+        let known = (
+            usize::from(self.is_open() && !self.is_upgraded),
+            usize::from(self.is_open() && self.is_upgraded),
+            requests.count(),
+            self.transports.iter().filter(|it| live(it)).count(),
+            self.session
+                .and_then(|it| self.server.queued(it))
+                .unwrap_or(0),
+        );
+        let gauges = (
+            counted.polling_sessions,
+            counted.websocket_sessions,
+            counted.requests,
+            counted.transports,
+            counted.queued_bytes,
+        );
+        hold!(
+            gauges == known,
+            "the gauges are {gauges:?} and not {known:?}"
+        );
+        let (begun, done) = (counted.upgrades_begun, counted.upgrades_completed);
+        let ended = done + counted.upgrades_failed;
+        hold!(
+            ended <= begun && (self.is_open() || ended == begun),
+            "{begun} upgrades began, {ended} ended"
         );
         Ok(())
     }
@@ -663,6 +712,7 @@ impl World {
         self.transports.push(Tr {
             id: transport,
             request: origin,
+            since: self.told,
             phase,
             is_busy: false,
             has_probed: false,
