@@ -14,6 +14,7 @@
     clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::missing_panics_doc,
+    clippy::struct_excessive_bools,
     missing_debug_implementations,
     missing_docs,
     unreachable_pub,
@@ -115,7 +116,6 @@ fn an_upgrade_against_the_rules_in_any_order() {
     let small = Budget {
         gets: 1,
         posts: 1,
-        says: 1,
         sends: 1,
         bad: 1,
         ..Budget::default()
@@ -123,6 +123,7 @@ fn an_upgrade_against_the_rules_in_any_order() {
     let large = Budget {
         gets: 2,
         upgrades: 1,
+        says: 1,
         sends: 2,
         bad: 2,
         waits: 1,

@@ -331,7 +331,7 @@ const ENGINE: &[Script<engine::Server>] = &[
         it.admit(request);
     }),
     ("handshake answered, the answer on its way", |it| {
-        _ = it.polling()
+        _ = it.polling();
     }),
     ("idle on long-polling", |it| _ = it.idle()),
     ("poll pending", |it| {
@@ -502,11 +502,11 @@ impl Socket {
         self.machine.emit(self.now, to, packet, options).unwrap();
         self.look();
     }
+}
 
-    /// A name that no other room has.
-    fn fresh_room(&self, socket: SocketKey) -> String {
-        format!("a room with a long name {}", socket.index())
-    }
+/// A name that no other room has.
+fn fresh_room(socket: SocketKey) -> String {
+    format!("a room with a long name {}", socket.index())
 }
 
 const SOCKET: &[Script<socket::Server>] = &[
@@ -534,7 +534,7 @@ const SOCKET: &[Script<socket::Server>] = &[
     ("connected", |it| _ = it.connected(&[])),
     ("in rooms", |it| {
         let (_, socket) = it.connected(&["lobby", "a", "b"]);
-        let room = it.fresh_room(socket);
+        let room = fresh_room(socket);
         it.machine.join(socket, &[&room, "c"]).unwrap();
         it.machine.leave(socket, "a").unwrap();
     }),
@@ -554,7 +554,7 @@ const SOCKET: &[Script<socket::Server>] = &[
     }),
     ("acknowledgements of a room outstanding", |it| {
         let (_, socket) = it.connected(&[]);
-        let room = it.fresh_room(socket);
+        let room = fresh_room(socket);
         it.machine.join(socket, &[&room]).unwrap();
         let namespace = it.machine.namespace("/").unwrap();
         let to = To::Group {

@@ -8,8 +8,8 @@
 //! - Vacant places of tables are left out, with the order in which they are given out again and the
 //!   marks until when they rest: both only decide about the numbers in new keys. That a number is not
 //!   given out too early is an invariant of its own.
-//! - Settings, the generator, ids and statistics are left out: settings do not change, and an id is only
-//!   ever compared for equality with those that the machine gave out.
+//! - Settings, the generator, ids and statistics are left out: settings do not change, counters decide
+//!   nothing, and an id is only ever compared for equality with those that the machine gave out.
 //!
 //! Payloads are printed as their lengths. That is enough: the world numbers the messages, an
 //! invariant says that they come out in order without a gap, and the counts are part of the form.
