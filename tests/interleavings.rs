@@ -133,6 +133,32 @@ fn an_upgrade_against_the_rules_in_any_order() {
 }
 
 #[test]
+fn pauses_and_outputs_that_are_taken_late_in_any_order() {
+    let small = Budget {
+        gets: 1,
+        posts: 1,
+        sends: 1,
+        gone: 1,
+        pauses: 1,
+        late: 2,
+        ..Budget::default()
+    };
+    let large = Budget {
+        gets: 2,
+        says: 1,
+        sends: 2,
+        closes: 1,
+        lost: 1,
+        waits: 2,
+        late: 3,
+        ..small
+    };
+    try_all("late", &[Scene::PollPending], small, large);
+    let small = Budget { late: 0, ..small };
+    try_all("pauses", &[Scene::Probed], small, large);
+}
+
+#[test]
 fn a_close_in_every_phase_of_an_upgrade_in_any_order() {
     let small = Budget {
         gets: 1,

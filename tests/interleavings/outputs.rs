@@ -71,6 +71,13 @@ impl World {
             carrier == Some(expected),
             "it is carried by {carrier:?} and not by {expected:?}"
         );
+        for (index, it) in self.requests.iter().enumerate() {
+            let is_waiting = it.kind == Kind::Post && !it.is_answered && !it.is_ended;
+            hold!(
+                !is_waiting || it.wants_body || self.is_paused,
+                "nobody wants the body of r{index}"
+            );
+        }
         let polls = self.requests.iter();
         let polls = polls.filter(|it| it.kind == Kind::Poll && !it.is_answered && !it.is_ended);
         hold!(polls.count() <= 1, "two polls wait");
