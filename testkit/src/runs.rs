@@ -23,6 +23,11 @@ pub fn seeds(count: u64) -> Vec<u64> {
     }
 }
 
+/// Whether so many seeds run that together they do a bit of everything.
+pub fn are_many() -> bool {
+    seeds(50).len() >= 50
+}
+
 /// Runs a test's seeds, each [twice], on as many threads as there are processors; the sum of what
 /// they did.
 ///

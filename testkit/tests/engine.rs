@@ -101,7 +101,8 @@ fn promises_are_kept_on_a_bad_network() {
     });
     // All of it happened, and often.
     let least = [sum.opened, sum.orderly * 4, sum.down / 8, sum.up / 8];
-    assert!(least.iter().all(|&count| count * 2 > sum.lives), "{sum:?}");
+    let happened = least.iter().all(|&count| count * 2 > sum.lives);
+    assert!(happened || !runs::are_many(), "{sum:?}");
 }
 
 #[test]

