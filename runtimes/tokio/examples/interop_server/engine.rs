@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use socketio_tokio::{
     Clock, Context, Driver, Error, Handler, Service, seed,
-    socketio_proto::engine::{Config, Event, Server},
+    socketio_proto::engine::{Config, Cors, Event, Server},
 };
 
 /// Sends messages back in the moment they come in, so that an echo is on its way when the request
@@ -25,6 +25,7 @@ pub(crate) fn server() -> Result<Service<Server, Echo>, Error> {
         .ping_interval(Duration::from_millis(300))
         .ping_timeout(Duration::from_millis(200))
         .max_payload(1_000_000)
+        .cors(Cors::any())
         .build()?;
     let server = Server::new(config, seed()?);
     Ok(Service::new(Driver::new(server, Echo, Clock::start())))

@@ -4,7 +4,6 @@
 //! Usage: `PORT=3000 interop_server app|load|engine|suite`
 
 mod app;
-mod cors;
 mod engine;
 mod load;
 mod suite;
@@ -12,7 +11,7 @@ mod value;
 
 use std::{convert::Infallible, env, process::ExitCode};
 
-use axum::{Router, extract::Request, middleware, response::IntoResponse, serve::ListenerExt as _};
+use axum::{Router, extract::Request, response::IntoResponse, serve::ListenerExt as _};
 use socketio_tokio::{Error, IoService, serve};
 use tokio::{net::TcpListener, runtime};
 
@@ -45,8 +44,8 @@ fn run() -> Result<(), Error> {
         match &*mode {
             "app" => serve_alone(listener, app::server()?.service()).await,
             "load" => serve_alone(listener, load::server()?.service()).await,
-            "engine" => serve_with_cors(listener, engine::server()?).await,
-            "suite" => serve_with_cors(listener, suite::server()?.service()).await,
+            "engine" => serve_in_axum(listener, engine::server()?).await,
+            "suite" => serve_in_axum(listener, suite::server()?.service()).await,
             _ => Err("the mode is one of app, load, engine and suite".into()),
         }
     })
@@ -82,8 +81,8 @@ async fn serve_alone(listener: TcpListener, service: IoService) -> Result<(), Er
     Ok(())
 }
 
-/// The server in axum, behind a middleware.
-async fn serve_with_cors<S>(listener: TcpListener, service: S) -> Result<(), Error>
+/// The server in axum.
+async fn serve_in_axum<S>(listener: TcpListener, service: S) -> Result<(), Error>
 where
     S: tower_service::Service<Request, Response: IntoResponse, Error = Infallible>
         + Clone
@@ -96,9 +95,7 @@ where
         // A socket that refuses still works.
         _ = stream.set_nodelay(true);
     });
-    let router = Router::<()>::new()
-        .fallback_service(service)
-        .layer(middleware::from_fn(cors::allow_any_origin));
+    let router = Router::<()>::new().fallback_service(service);
     axum::serve(listener, router).await?;
     Ok(())
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use socketio_tokio::{Args, Config, Error, Io, Namespace, Reply, Socket};
+use socketio_tokio::{
+    Args, Config, Error, Io, Namespace, Reply, Socket, socketio_proto::engine::Cors,
+};
 
 pub(crate) fn server() -> Result<Io, Error> {
     let config = Config::builder()
@@ -11,6 +13,7 @@ pub(crate) fn server() -> Result<Io, Error> {
                 .ping_interval(Duration::from_millis(300))
                 .ping_timeout(Duration::from_millis(200))
                 .max_payload(1_000_000)
+                .cors(Cors::any())
         })
         .connect_timeout(Duration::from_secs(1))
         .build()?;
