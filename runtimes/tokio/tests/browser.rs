@@ -1,17 +1,19 @@
-//! The chat example in Chromium: two tabs through the official client, and through the page's own.
+//! The chat example in Chromium: two tabs through the official client, and through the page's own;
+//! and pages of another origin.
 //!
-//! The test is written for Node.js, in `tests/browser` of the repository.
+//! The tests are written for Node.js, in `tests/browser` of the repository.
 
 mod node;
 
 use std::{
     env,
     io::{BufRead as _, BufReader},
+    net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::mpsc,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use node::{Running, Suite};
@@ -20,7 +22,7 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 const LIMIT: Duration = Duration::from_secs(300);
 
 #[test]
-fn two_tabs_chat() {
+fn pages_work_in_chromium() {
     let Some(suite) = Suite::prepare("browser", (20, 15)) else {
         return;
     };
@@ -29,14 +31,17 @@ fn two_tabs_chat() {
         return node::skip("browser", reason);
     };
     let library = suite.path("node_modules/socket.io-client/dist");
+    let (open, closed) = (Interop::start("suite"), Interop::start("app"));
     let with_library = Chat::start(Some(&library));
     let without = Chat::start(None);
     let variables = [
         ("CHAT_URL", &*with_library.url),
         ("CHAT_FALLBACK_URL", &*without.url),
+        ("OPEN_URL", &*open.url),
+        ("CLOSED_URL", &*closed.url),
         ("CHROMIUM", chromium.to_str().expect("the path is UTF-8")),
     ];
-    suite.test("chat in Chromium", "test", &variables, LIMIT);
+    suite.test("pages in Chromium", "test", &variables, LIMIT);
 }
 
 fn find_chromium() -> Option<PathBuf> {
@@ -52,7 +57,34 @@ fn find_chromium() -> Option<PathBuf> {
     candidates.into_iter().find(|path| path.exists())
 }
 
-/// The example, on a free port; it ends with this value.
+/// The interop server on a free port; it ends with this value.
+struct Interop {
+    url: String,
+    _running: Running,
+}
+
+impl Interop {
+    /// Starts it in a mode and waits until it accepts connections.
+    fn start(mode: &str) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+        let address = free.local_addr().expect("it is bound");
+        drop(free);
+        let mut command = Command::new(node::example("interop_server"));
+        command.arg(mode).env("PORT", address.port().to_string());
+        let running = Running::start(&mut command);
+        let begin = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            assert!(begin.elapsed() < START_LIMIT, "{mode} does not start");
+            thread::sleep(Duration::from_millis(20));
+        }
+        Self {
+            url: format!("http://{address}"),
+            _running: running,
+        }
+    }
+}
+
+/// The chat example, on a free port; it ends with this value.
 struct Chat {
     url: String,
     _running: Running,
