@@ -391,6 +391,10 @@ impl Life {
             CloseReason::TransportClose => self.has(Cause::PeerClosed),
             CloseReason::QueueFull { .. } => self.has(Cause::Flooded),
             CloseReason::Unread => self.has(Cause::Paused),
+            // A close of its own is not seen while nobody reads, and a clock that jumps ends it.
+            CloseReason::PingTimeout if self.has(Cause::Paused) && self.has(Cause::PeerClosed) => {
+                true
+            }
             CloseReason::PingTimeout
             | CloseReason::TransportError(
                 TransportError::BodyTimeout | TransportError::ResponseTimeout,
