@@ -51,10 +51,13 @@ impl Mailbox {
         self.change(|contents| contents.is_paused = paused);
     }
 
-    /// Whether messages are not to be read. Whoever asks waits for a duty as well, and is woken
-    /// when it is over.
-    pub(crate) fn is_paused(&self) -> bool {
-        self.lock().is_paused
+    /// Waits until messages are wanted.
+    pub(crate) fn poll_reading(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut contents = self.lock();
+        if contents.is_paused {
+            return contents.wait(cx);
+        }
+        Poll::Ready(())
     }
 
     pub(crate) fn close(&self, close: Close) {
@@ -121,5 +124,44 @@ impl Contents {
             None => self.waker = Some(cx.waker().clone()),
         }
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        task::Wake,
+    };
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_pause_that_ends_between_reading_and_writing_is_noticed() {
+        let mailbox = Mailbox::default();
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut cx = Context::from_waker(&waker);
+        mailbox.set_paused(true);
+
+        // A task asks whether to read, then what to write.
+        assert!(mailbox.poll_reading(&mut cx).is_pending());
+        mailbox.set_paused(false);
+        assert!(mailbox.poll_duty(&mut cx).is_pending());
+
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+        assert!(mailbox.poll_reading(&mut cx).is_ready());
     }
 }

@@ -105,9 +105,7 @@ impl<'a, M: Drivable, H: Handler<M>> Connection<'a, M, H> {
     /// Reads and reports messages. Pending if no more are there, or none are wanted: what the
     /// kernel's buffers do not hold then stays with the peer.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
-        if self.transport.mailbox.is_paused() {
-            return Poll::Pending; // `poll_write` waits for the mailbox, which tells when it is over.
-        }
+        ready!(self.transport.mailbox.poll_reading(cx));
         let mut messages = Vec::new();
         let mut bytes = 0;
         let end = loop {
