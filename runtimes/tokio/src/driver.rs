@@ -19,7 +19,7 @@ use crate::{
     clock::Clock,
     filter::Filter,
     later::Later,
-    request::{RequestInfo, target},
+    request::{Hangup, RequestInfo, target},
     slots::Slots,
     state::{Directive, Reply, RequestSlot, State},
     ticket::{EndRequest, Ticket},
@@ -216,6 +216,7 @@ impl<M: Drivable, H: Handler<M>> Driver<M, H> {
         &self,
         carrier: Carrier,
         info: RequestInfo,
+        hangup: Option<Hangup>,
         any_path: bool,
     ) -> Result<Begun<M, H>, NotBegun> {
         let (sender, directive) = oneshot::channel();
@@ -228,7 +229,7 @@ impl<M: Drivable, H: Handler<M>> Driver<M, H> {
             }
             let request = info.with_head(carrier, |head| state.machine.handle_request(now, head));
             let slot = RequestSlot {
-                hangup: info.hangup(),
+                hangup,
                 info: kept.take(),
                 reply: Reply::Open(sender),
             };

@@ -23,6 +23,11 @@ impl Hangup {
         self.0.notify_one();
     }
 
+    /// Takes what ends the connection that a request came on.
+    pub(crate) fn take(head: &mut Parts) -> Option<Self> {
+        head.extensions.remove()
+    }
+
     /// Waits for the end.
     pub(crate) async fn hung_up(&self) {
         self.0.notified().await;
@@ -33,16 +38,24 @@ impl Hangup {
 ///
 /// Cloning it is cheap; it stays in memory as long as somebody keeps a clone.
 #[derive(Clone)]
-pub struct RequestInfo(Arc<Parts>);
+pub struct RequestInfo(Arc<Head>);
+
+struct Head {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    /// Shared, never cloned: cloning what middlewares left would run code of theirs.
+    extensions: Arc<Extensions>,
+}
 
 impl RequestInfo {
     pub(crate) fn new(parts: Parts) -> Self {
-        Self(Arc::new(parts))
-    }
-
-    /// What ends the connection that it came on.
-    pub(crate) fn hangup(&self) -> Option<Hangup> {
-        self.0.extensions.get().cloned()
+        Self(Arc::new(Head {
+            method: parts.method,
+            uri: parts.uri,
+            headers: parts.headers,
+            extensions: Arc::new(parts.extensions),
+        }))
     }
 
     /// The same, in memory of its own size.
@@ -50,11 +63,11 @@ impl RequestInfo {
     /// Values and target are slices of the buffer that the HTTP library read them into. A session
     /// that keeps them would keep the whole buffer.
     pub(crate) fn compact(self) -> Self {
-        let mut parts = Arc::unwrap_or_clone(self.0);
-        let size = parts.headers.values().map(HeaderValue::len).sum();
+        let Self(head) = self;
+        let size = head.headers.values().map(HeaderValue::len).sum();
         let mut buffer = BytesMut::with_capacity(size);
-        let mut headers = HeaderMap::with_capacity(parts.headers.len());
-        for (name, value) in &parts.headers {
+        let mut headers = HeaderMap::with_capacity(head.headers.len());
+        for (name, value) in &head.headers {
             buffer.extend_from_slice(value.as_bytes());
             let text = buffer.split().freeze();
             // It was a value before.
@@ -63,12 +76,13 @@ impl RequestInfo {
                 headers.append(name, copy);
             }
         }
-        parts.headers = headers;
-        let uri = Bytes::from(parts.uri.to_string());
-        parts.uri = Uri::from_maybe_shared(uri).unwrap_or(parts.uri);
-        // The session outlives the connection.
-        parts.extensions.remove::<Hangup>();
-        Self::new(parts)
+        let uri = Bytes::from(head.uri.to_string());
+        Self(Arc::new(Head {
+            method: head.method.clone(),
+            uri: Uri::from_maybe_shared(uri).unwrap_or_else(|_| head.uri.clone()),
+            headers,
+            extensions: Arc::clone(&head.extensions),
+        }))
     }
 
     /// The method.

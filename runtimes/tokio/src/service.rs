@@ -21,7 +21,7 @@ use crate::{
     body::{self, Body, Unread},
     driver::{Begun, Drivable, Driver, Handler, NotBegun},
     files::ClientFiles,
-    request::{RequestInfo, target},
+    request::{Hangup, RequestInfo, target},
     response::{self, Style},
     state::{Answer, Decide, Directive, ReadBody},
     websocket,
@@ -232,13 +232,17 @@ where
         Some(_) => Carrier::WebSocket,
         None => Carrier::Polling,
     };
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    let hangup = Hangup::take(&mut head);
     let waits = head.headers.contains_key(http::header::EXPECT);
     let info = RequestInfo::new(head);
     let finish = service.style.of(&info);
     // Only a handshake is looked at again; nothing else keeps the head from being moved on.
     let handshake = upgrade.map(|upgrade| (upgrade, info.clone()));
-    let mut begun = match service.driver.begin(carrier, info, service.any_path) {
+    let begun = service
+        .driver
+        .begin(carrier, info, hangup, service.any_path);
+    let mut begun = match begun {
         Ok(begun) => begun,
         Err(NotBegun::NotClaimed) => return response::empty(StatusCode::NOT_FOUND),
         Err(NotBegun::Stopped) => return response::empty(StatusCode::SERVICE_UNAVAILABLE),
