@@ -269,7 +269,8 @@ pub enum Event {
 /// The events of an [`EngineServer`], of all its sessions in one order.
 ///
 /// While nobody takes them, messages queue up to a [mark](EngineBuilder::mark) per session; then
-/// its client is not read any more. They are dropped once this is dropped.
+/// its client is not read any more. They are dropped once this is dropped, and every client is
+/// read.
 #[derive(Debug)]
 pub struct Events {
     receiver: mpsc::UnboundedReceiver<Envelope>,
@@ -304,13 +305,18 @@ impl Events {
     /// The next event; `None` after a [`shutdown`](EngineServer::shutdown) when the last session
     /// has closed, when nothing uses the server any more, or when it is stopped by a panic.
     pub async fn next(&mut self) -> Option<Event> {
-        let Envelope { event, backlog } = self.receiver.recv().await?;
-        if let (Event::Message { session, message }, Some(backlog)) = (&event, &backlog)
+        let envelope = self.receiver.recv().await?;
+        self.take(&envelope);
+        Some(envelope.event)
+    }
+
+    /// An event waits no more.
+    fn take(&self, Envelope { event, backlog }: &Envelope) {
+        if let (Event::Message { session, message }, Some(backlog)) = (event, backlog)
             && lock(backlog).take(size_of(message))
         {
             self.read_on(*session, backlog);
         }
-        Some(event)
     }
 
     /// Little enough waits: what the client of a session sends is wanted again.
@@ -323,6 +329,19 @@ impl Events {
             let is_over = lock(backlog).is_over();
             _ = server.set_reading(now, session, is_over);
         });
+    }
+}
+
+impl Drop for Events {
+    /// What nobody takes any more must not keep its client waiting.
+    fn drop(&mut self) {
+        if let Some(shared) = self.server.upgrade() {
+            // From here on nothing is put in any more.
+            drop(Driver::of(shared).try_with_handler(|_, forward, _| forward.sender.take()));
+        }
+        while let Ok(envelope) = self.receiver.try_recv() {
+            self.take(&envelope);
+        }
     }
 }
 

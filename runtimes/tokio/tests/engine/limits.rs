@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use http_body_util::BodyExt;
 use socketio_tokio::{EngineServer, Event, serve};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -163,4 +164,29 @@ async fn beyond_the_cap_connections_wait_until_one_has_ended() {
 
     drop(http);
     soon("the place of the plain connection", opening).await;
+}
+
+#[tokio::test]
+async fn a_client_whose_messages_nobody_wants_any_more_is_read() {
+    let (server, events) = EngineServer::builder().mark(100).build().unwrap();
+    let service = server.service();
+    let ask = async |method, target: &str, body: String| {
+        let handling = service.handle(request(method, target, body));
+        let response = soon("a response", handling).await.unwrap();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        String::from_utf8(body.to_vec()).unwrap()
+    };
+    let target = format!(
+        "{PATH}&sid={}",
+        sid_of(&ask("GET", PATH, String::new()).await)
+    );
+    let message = format!("4{}", "x".repeat(200));
+
+    // Its session is paused from now on.
+    assert_eq!(ask("POST", &target, message.clone()).await, "ok");
+    drop(events);
+
+    for _ in 0..3 {
+        assert_eq!(ask("POST", &target, message.clone()).await, "ok");
+    }
 }
