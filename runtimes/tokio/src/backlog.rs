@@ -37,6 +37,12 @@ impl Backlog {
         goes_on
     }
 
+    /// Nobody takes what waits, for now; says whether the source may go on. It has to stop again at
+    /// the next that comes, if so much waits still.
+    pub(crate) fn release(&mut self) -> bool {
+        std::mem::replace(&mut self.is_over, false)
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -63,5 +69,8 @@ mod tests {
         assert!(!backlog.is_over());
         assert_eq!(backlog.bytes(), 0);
         assert!(backlog.add(101));
+        assert!(backlog.release());
+        assert!(!backlog.release());
+        assert!(backlog.add(1));
     }
 }

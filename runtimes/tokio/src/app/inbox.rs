@@ -90,9 +90,13 @@ impl Inbox {
         Some(Taken { job, goes_on })
     }
 
-    /// The task has ended before the queue did; the next job starts another.
-    pub(crate) fn abandon(&self) {
-        self.queue().is_running = false;
+    /// The task has ended before the queue did; the next job starts another. Says whether the
+    /// client may be read again: without that, no next job might come.
+    #[must_use]
+    pub(crate) fn abandon(&self) -> bool {
+        let mut queue = self.queue();
+        queue.is_running = false;
+        queue.backlog.release()
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -129,7 +133,7 @@ mod tests {
         assert!(next().is_none());
 
         assert!(starts(Job::Connect));
-        inbox.abandon();
+        assert!(!inbox.abandon());
         assert!(starts(Job::Disconnect));
         assert!(matches!(next(), Some(Job::Connect)));
     }

@@ -64,8 +64,8 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        if !self.is_done {
-            self.socket.state().inbox.abandon();
+        if !self.is_done && self.socket.state().inbox.abandon() {
+            self.socket.read_on();
         }
     }
 }

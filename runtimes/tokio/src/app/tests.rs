@@ -155,3 +155,32 @@ async fn what_a_client_sent_along_does_not_keep_what_came_with_it() {
     assert_eq!(auth, r#"{"token":"secret"}"#);
     assert!(!body.as_bytes().as_ptr_range().contains(&auth.as_ptr()));
 }
+
+#[test]
+fn a_client_is_read_on_when_its_handlers_went_down_with_their_runtime() {
+    let io = Io::builder().unhandled_mark(100).build();
+    io.of("/")
+        .on("wait", |_: Socket| std::future::pending::<()>());
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().build().unwrap()
+    };
+    let stays = runtime();
+    let client = stays.block_on(async {
+        let client = Client::open(&io).await;
+        client.post("40").await;
+        client.poll().await;
+        client
+    });
+    let event = format!(r#"42["wait","{}"]"#, "x".repeat(200));
+
+    let goes = runtime();
+    goes.block_on(client.post([&*event; 3].join("\u{1e}").leak()));
+    drop(goes);
+
+    stays.block_on(async {
+        let post = client.post(event.leak());
+        let answer = tokio::time::timeout(Duration::from_secs(10), post);
+        answer.await.expect("it is read");
+    });
+}
