@@ -92,6 +92,9 @@ impl Finish {
     fn run_hook(&self, kind: ResponseKind, headers: &mut HeaderMap) {
         if let Some((hook, request)) = &self.hook {
             hook(kind, request, headers);
+            // Where a response ends is the HTTP library's: it would believe what a hook says.
+            headers.remove(header::CONTENT_LENGTH);
+            headers.remove(header::TRANSFER_ENCODING);
         }
     }
 }

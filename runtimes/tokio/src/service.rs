@@ -98,8 +98,9 @@ impl<M: Drivable, H: Handler<M>> Service<M, H> {
     /// or a 101; with it the hook stands for the reference's event `initial_headers`, and with any
     /// kind for `headers`.
     ///
-    /// The headers that make a 101 response one are added behind the hook's, whatever it does. Others
-    /// are its own: it must not change the length or the encoding of a body.
+    /// The headers that make a 101 response one, and those that say where a body ends, are added
+    /// behind the hook's, whatever it does. Others are its own: it must not change
+    /// `Content-Encoding`.
     ///
     /// It runs while the client waits, without any lock; if it panics, the connection is dropped.
     ///

@@ -125,3 +125,31 @@ async fn answers_of_the_other_service_do_not_come_by() {
     assert_eq!(open.headers["x-kind"], "Handshake");
     assert_eq!(seen.lock().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn the_hook_cannot_break_the_framing_of_a_response() {
+    for (name, value) in [
+        ("content-length", "3"),
+        ("content-length", "100000"),
+        ("transfer-encoding", "chunked"),
+        ("transfer-encoding", "gzip"),
+    ] {
+        let hook = move |_, _: &RequestInfo, headers: &mut HeaderMap| {
+            headers.insert(name, HeaderValue::from_static(value));
+        };
+        let echo = Echo::start_as(config(), |service| service.on_response(hook)).await;
+        let mut http = Http::connect(echo.address).await;
+
+        let target = open_polling(&mut http).await;
+        assert_eq!(
+            http.post(&target, "4hi").await.body,
+            "ok",
+            "{name}: {value}"
+        );
+        assert_eq!(http.get(&target).await.body, "4hi", "{name}: {value}");
+
+        let head = accepted(echo.address, "/engine.io/?EIO=4&transport=websocket").await;
+        assert!(!head.contains(name), "{name}: {value}\n{head}");
+        Ws::open(echo.address).await;
+    }
+}
