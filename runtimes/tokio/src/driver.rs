@@ -84,24 +84,22 @@ impl<M: Machine> Context<'_, M> {
         self.requests.get_mut(request)?.info.as_ref()
     }
 
-    /// Has the application decide about a handshake: in the request's own future, which ends with
-    /// the client. What it decides is told to the machine.
-    pub(crate) fn decide(&mut self, request: RequestId, filter: &Filter) {
-        let Some(slot) = self.requests.get_mut(request) else {
-            return;
-        };
-        let Some(info) = slot.info.clone() else {
-            return;
-        };
-        if let Err(unasked) = slot.reply.decide(filter.ask(info)) {
-            self.later.drop(unasked);
-        }
-    }
-
     /// Takes what is kept of a request, to move it to the session that the request opened.
     pub fn take_request(&mut self, request: RequestId) -> Option<RequestInfo> {
         let info = self.requests.get_mut(request)?.info.take()?;
         Some(info.compact())
+    }
+}
+
+impl<M: Drivable> Context<'_, M> {
+    /// Has the application decide about a handshake: in the request's own future, which ends with
+    /// the client. What it decides is told to the machine.
+    pub(crate) fn decide(&mut self, request: RequestId, filter: &Filter) {
+        if let Some(slot) = self.requests.get_mut(request)
+            && let Some(info) = slot.info.clone()
+        {
+            slot.reply.decide(filter.ask(info), self.later);
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use socketio_proto::{
 use tokio::sync::oneshot;
 
 use crate::{
-    driver::{Context, Handler},
+    driver::{Context, Drivable, Handler},
     filter::Decision,
     later::Later,
     mailbox::{Close, Mailbox},
@@ -103,38 +103,39 @@ pub(crate) struct Accept<P: Parser> {
     pub(crate) codec: Codec<P>,
 }
 
-impl<P: Parser> Reply<P> {
-    /// Sends the answer; the request stands as `next` from now on.
+impl<P> Reply<P>
+where
+    P: Parser<Payload: Send> + Send + Sync + 'static,
+{
+    /// Sends the answer when the lock is free, because a waker can be anything; the request stands
+    /// as `next` from now on.
     ///
     /// Nobody may receive it: then the request's future is being dropped, and its ticket reports
     /// that as soon as the lock is free.
-    fn answer(&mut self, answer: Answer<P>, next: Self) {
+    fn answer(&mut self, answer: Answer<P>, next: Self, later: &mut Later) {
         match std::mem::replace(self, next) {
-            Self::Open(sender) => _ = sender.send(Directive::Answer(answer)),
-            Self::Reading(sender) => _ = sender.send(answer),
+            Self::Open(sender) => later.run(move || _ = sender.send(Directive::Answer(answer))),
+            Self::Reading(sender) => later.run(move || _ = sender.send(answer)),
             Self::Answered | Self::Became(_) => debug_assert!(false, "a request is answered once"),
         }
     }
 
-    /// Has somebody decide first; gives the decision back if nobody is there to ask.
-    pub(crate) fn decide(&mut self, decision: Decision) -> Result<(), Decision> {
+    /// Has somebody decide first, unless nobody is there to ask.
+    pub(crate) fn decide(&mut self, decision: Decision, later: &mut Later) {
         let (sender, next) = oneshot::channel();
         match std::mem::replace(self, Self::Open(sender)) {
             Self::Open(first) => {
                 let order = Directive::Decide(Decide { decision, next });
-                match first.send(order) {
-                    Err(Directive::Decide(unasked)) => Err(unasked.decision),
-                    _ => Ok(()),
-                }
+                later.run(move || _ = first.send(order));
             }
             earlier => {
                 *self = earlier;
-                Err(decision)
+                later.drop(decision);
             }
         }
     }
 
-    fn read(&mut self, limit: usize, codec: Codec<P>) {
+    fn read(&mut self, limit: usize, codec: Codec<P>, later: &mut Later) {
         if let Self::Open(_) = self {
             let (sender, answer) = oneshot::channel();
             if let Self::Open(first) = std::mem::replace(self, Self::Reading(sender)) {
@@ -143,13 +144,20 @@ impl<P: Parser> Reply<P> {
                     codec,
                     answer,
                 };
-                _ = first.send(Directive::Read(order));
+                later.run(move || _ = first.send(Directive::Read(order)));
             }
+        }
+    }
+
+    /// Leaves whoever waits without an answer, when the lock is free.
+    fn give_up(self, later: &mut Later) {
+        if let Self::Open(_) | Self::Reading(_) = self {
+            later.drop(self);
         }
     }
 }
 
-impl<M: Machine, H: Handler<M>> State<M, H> {
+impl<M: Drivable, H: Handler<M>> State<M, H> {
     pub(crate) fn new(machine: M, handler: H) -> Self {
         Self {
             machine,
@@ -216,7 +224,7 @@ impl<M: Machine, H: Handler<M>> State<M, H> {
                 codec,
             } => {
                 if let Some(slot) = self.requests.get_mut(request) {
-                    slot.reply.read(limit, codec);
+                    slot.reply.read(limit, codec, &mut self.later);
                 }
             }
             Output::Respond { request, response } => {
@@ -237,7 +245,7 @@ impl<M: Machine, H: Handler<M>> State<M, H> {
 
     fn answer(&mut self, request: RequestId, answer: Answer<M::Parser>, next: Reply<M::Parser>) {
         if let Some(slot) = self.requests.get_mut(request) {
-            slot.reply.answer(answer, next);
+            slot.reply.answer(answer, next, &mut self.later);
         }
     }
 
@@ -245,7 +253,8 @@ impl<M: Machine, H: Handler<M>> State<M, H> {
     pub(crate) fn end_request(&mut self, now: Instant, request: RequestId, end: End) {
         match self.forget_request(request) {
             Some(Reply::Became(transport)) => self.lose(now, transport, Lost::NotOpened),
-            Some(Reply::Answered | Reply::Open(_) | Reply::Reading(_)) => {
+            Some(reply) => {
+                reply.give_up(&mut self.later);
                 self.machine.handle_request_end(now, request, end);
             }
             // The machine forgot it when it gave up the transport that it was to become.
@@ -324,7 +333,7 @@ impl<M: Machine, H: Handler<M>> State<M, H> {
         }
         for slot in self.requests.values_mut() {
             if let Reply::Open(_) | Reply::Reading(_) = slot.reply {
-                slot.reply = Reply::Answered;
+                std::mem::replace(&mut slot.reply, Reply::Answered).give_up(&mut self.later);
             }
         }
     }

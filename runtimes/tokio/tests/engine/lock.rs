@@ -7,6 +7,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
+    task::{Context, Wake, Waker},
     time::Duration,
 };
 
@@ -100,6 +101,66 @@ fn an_extension_ends_outside_of_the_lock() {
         let ended = receiver.recv_timeout(Duration::from_secs(10));
         ended.unwrap_or_else(|error| panic!("{target}: {error}"));
     }
+}
+
+/// Enters the server at once.
+struct Entering(EngineServer);
+
+impl Wake for Entering {
+    fn wake(self: Arc<Self>) {
+        self.0.service().driver().with(|_, _| ());
+    }
+}
+
+/// Polls a request until it waits, with a waker that enters the server.
+fn wait(server: &EngineServer, request: &mut socketio_tokio::ResponseFuture) {
+    let waker = Waker::from(Arc::new(Entering(server.clone())));
+    let mut cx = Context::from_waker(&waker);
+    assert!(Pin::new(request).poll(&mut cx).is_pending());
+}
+
+#[test]
+fn a_request_is_woken_outside_of_the_lock() {
+    let (done, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime.unwrap().block_on(async {
+            let (server, mut events) = EngineServer::new(config()).unwrap();
+            let service = server.service();
+            let mut open = async || {
+                let open = service.handle(request("GET", PATH, "")).await.unwrap();
+                let open = open.into_body().collect().await.unwrap().to_bytes();
+                let sid = sid_of(str::from_utf8(&open).unwrap());
+                loop {
+                    let event = events.next().await.unwrap();
+                    if let socketio_tokio::Event::Opened { session, .. } = event {
+                        break (session, sid);
+                    }
+                }
+            };
+            let poll = |sid| service.handle(request("GET", &format!("{PATH}&sid={sid}"), ""));
+
+            let (session, sid) = open().await;
+            let mut answered = poll(sid);
+            wait(&server, &mut answered);
+            server.send_text(session, "hi").unwrap();
+            assert_eq!(answered.await.unwrap().status(), 200);
+
+            let mut gone = poll(open().await.1);
+            wait(&server, &mut gone);
+            drop(gone);
+
+            let mut left = poll(open().await.1);
+            wait(&server, &mut left);
+            let driver = service.driver().clone();
+            let panicking = tokio::spawn(async move { driver.with(|_, _| panic!("on purpose")) });
+            assert!(panicking.await.is_err());
+        });
+        done.send(()).unwrap();
+    });
+    receiver.recv_timeout(Duration::from_secs(10)).unwrap();
 }
 
 #[test]
