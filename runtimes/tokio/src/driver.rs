@@ -21,7 +21,7 @@ use crate::{
     later::Later,
     request::{Hangup, RequestInfo, target},
     slots::Slots,
-    state::{Directive, Reply, RequestSlot, State},
+    state::{Directive, RequestSlot, State},
     ticket::{EndRequest, Ticket},
     timer,
 };
@@ -187,13 +187,15 @@ impl<M: Drivable, H: Handler<M>> Driver<M, H> {
     }
 
     /// As [`shutdown`](Self::shutdown), with the closes of the sessions spread evenly over a time, so
-    /// that their clients do not all come back at once, here or elsewhere. `grace` begins now, too.
+    /// that their clients do not all come back at once, here or elsewhere. The grace comes on top
+    /// of it.
     pub async fn drain(&self, spread: Duration, grace: Duration) -> bool {
         self.shared.enter(|state, now| {
             state.draining = true;
             state.machine.shutdown(now, spread);
         });
-        let in_time = tokio::time::timeout(grace, self.until_finished()).await;
+        let span = spread.saturating_add(grace);
+        let in_time = tokio::time::timeout(span, self.until_finished()).await;
         if in_time.is_err() {
             self.shared.enter(|state, _| state.abort());
         }
@@ -226,11 +228,7 @@ impl<M: Drivable, H: Handler<M>> Driver<M, H> {
                 return None;
             }
             let request = info.with_head(carrier, |head| state.machine.handle_request(now, head));
-            let slot = RequestSlot {
-                hangup,
-                info: kept.take(),
-                reply: Reply::Open(sender),
-            };
+            let slot = RequestSlot::new(kept.take(), hangup, sender);
             state.keep_request(request, slot);
             Some(request)
         });

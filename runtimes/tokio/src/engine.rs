@@ -211,7 +211,7 @@ impl EngineServer {
     }
 
     /// As [`shutdown`](Self::shutdown), with the closes spread evenly over a time, so that clients
-    /// do not all come back at once, here or elsewhere. `grace` begins now, too.
+    /// do not all come back at once, here or elsewhere. The grace comes on top of it.
     pub async fn drain(&self, spread: Duration, grace: Duration) -> bool {
         let ended = self.driver.try_with_handler(|_, forward, _| {
             forward.is_closing = true;
@@ -269,8 +269,8 @@ pub enum Event {
 /// The events of an [`EngineServer`], of all its sessions in one order.
 ///
 /// While nobody takes them, messages queue up to a [mark](EngineBuilder::mark) per session; then
-/// its client is not read any more. They are dropped once this is dropped, and every client is
-/// read.
+/// its client is not read any more. Other events are not counted: how many there are follows from
+/// how many clients come and go. All are dropped once this is dropped, and every client is read.
 #[derive(Debug)]
 pub struct Events {
     receiver: mpsc::UnboundedReceiver<Envelope>,

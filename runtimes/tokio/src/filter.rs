@@ -5,7 +5,10 @@ use std::{fmt, pin::Pin, sync::Arc};
 use bytestring::ByteString;
 use socketio_proto::edge::Admission;
 
-use crate::{app::catch, request::RequestInfo};
+use crate::{
+    request::RequestInfo,
+    unwind::{catch, quietly},
+};
 
 /// An answer that is on its way.
 pub(crate) type Decision = Pin<Box<dyn Future<Output = Admission> + Send>>;
@@ -28,15 +31,18 @@ impl Filter {
             let allow = Arc::clone(&allow);
             // What the application wrote is called where the future is polled: not under the lock.
             Box::pin(async move {
-                match catch(async { allow(request).await }).await {
+                match catch(async { allow(request).await.map_err(E::into) }).await {
                     Ok(Ok(())) => Admission::Allow,
                     Ok(Err(message)) => Admission::Deny {
-                        message: ByteString::from(message.into()),
+                        message: ByteString::from(message),
                     },
                     // The panic was printed; nobody is let in by one.
-                    Err(_) => Admission::Deny {
-                        message: ByteString::from_static("Forbidden"),
-                    },
+                    Err(panic) => {
+                        quietly(|| drop(panic));
+                        Admission::Deny {
+                            message: ByteString::from_static("Forbidden"),
+                        }
+                    }
                 }
             })
         }))

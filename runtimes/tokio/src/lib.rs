@@ -52,9 +52,10 @@ mod state;
 mod ticket;
 mod timer;
 mod transport;
+mod unwind;
 mod websocket;
 
-pub use socketio_proto;
+pub use socketio_proto::{self, edge::ResponseKind};
 
 #[cfg(feature = "compression")]
 pub use self::compression::Compression;

@@ -256,9 +256,8 @@ where
                 () = &mut signal => match deadline {
                     // The signal came; from now on it is the end of all sessions that is awaited.
                     None => {
-                        let span = self.spread.saturating_add(self.grace);
-                        deadline = Some(Instant::now() + span);
-                        let drain = self.service.drain(self.spread, span);
+                        deadline = Some(Instant::now() + self.spread + self.grace);
+                        let drain = self.service.drain(self.spread, self.grace);
                         signal = Box::pin(async { _ = drain.await });
                     }
                     Some(deadline) => break deadline,

@@ -76,6 +76,17 @@ impl<M: Drivable, H: Handler<M>> Service<M, H> {
     /// They come without CORS headers: a page of another origin can load them as scripts, but not as
     /// modules. A router before it has to let their paths through, as `fallback_service` and `nest_service`
     /// of axum do. With [`any_path`](Self::any_path) the file's name alone decides.
+    ///
+    /// ```no_run
+    /// use axum::Router;
+    /// use socketio_tokio::{ClientFiles, Io};
+    ///
+    /// # fn example(io: Io) -> std::io::Result<()> {
+    /// let files = ClientFiles::load("node_modules/socket.io/client-dist")?;
+    /// let app: Router = Router::new().fallback_service(io.service().client_files(files));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn client_files(mut self, files: ClientFiles) -> Self {
         self.files = Some(files);
@@ -83,6 +94,13 @@ impl<M: Drivable, H: Handler<M>> Service<M, H> {
     }
 
     /// Compresses what polls are answered, for clients that ask for it.
+    ///
+    /// ```
+    /// use socketio_tokio::{Compression, Io};
+    ///
+    /// # let io = Io::new();
+    /// let service = io.service().compression(Compression::new().threshold(2_048));
+    /// ```
     #[cfg(feature = "compression")]
     #[must_use]
     pub fn compression(mut self, compression: Compression) -> Self {
@@ -106,7 +124,7 @@ impl<M: Drivable, H: Handler<M>> Service<M, H> {
     ///
     /// ```
     /// use http::{HeaderValue, header::SET_COOKIE};
-    /// use socketio_tokio::{Io, socketio_proto::edge::ResponseKind};
+    /// use socketio_tokio::{Io, ResponseKind};
     ///
     /// # let io = Io::new();
     /// let service = io.service().on_response(|kind, _request, headers| {

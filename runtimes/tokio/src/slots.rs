@@ -37,13 +37,8 @@ impl<K: Key, T> Slots<K, T> {
         }
     }
 
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.live
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.live == 0
     }
 
     /// Files a value. Returns what an earlier owner of the index left.
@@ -117,6 +112,6 @@ mod tests {
         assert_eq!(slots.get_mut(TestKey(2, 2)), Some(&mut "second"));
         assert_eq!(slots.remove(TestKey(2, 2)), Some("second"));
         assert_eq!(slots.remove(TestKey(7, 1)), None);
-        assert!(slots.is_empty());
+        assert_eq!(slots.len(), 0);
     }
 }

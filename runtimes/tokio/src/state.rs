@@ -25,6 +25,8 @@ pub(crate) struct State<M: Machine, H> {
     pub(crate) machine: M,
     pub(crate) handler: H,
     pub(crate) requests: Slots<RequestId, RequestSlot<M::Parser>>,
+    // Invariant: how many of the requests were refused.
+    refused: usize,
     // Only transports that the machine has not forgotten: whoever removes one here, reports it.
     pub(crate) transports: Slots<TransportId, Arc<Mailbox>>,
     /// Every task that has a transport, also one that only closes it.
@@ -45,6 +47,8 @@ pub(crate) struct RequestSlot<P: Parser> {
     pub(crate) info: Option<RequestInfo>,
     /// Ends its connection, if the front has one.
     pub(crate) hangup: Option<Hangup>,
+    /// Whether its answer is a refusal: no shutdown waits for that.
+    is_refused: bool,
     pub(crate) reply: Reply<P>,
 }
 
@@ -157,12 +161,29 @@ where
     }
 }
 
+impl<P: Parser> RequestSlot<P> {
+    /// A request that nothing was decided about.
+    pub(crate) fn new(
+        info: Option<RequestInfo>,
+        hangup: Option<Hangup>,
+        sender: oneshot::Sender<Directive<P>>,
+    ) -> Self {
+        Self {
+            info,
+            hangup,
+            is_refused: false,
+            reply: Reply::Open(sender),
+        }
+    }
+}
+
 impl<M: Drivable, H: Handler<M>> State<M, H> {
     pub(crate) fn new(machine: M, handler: H) -> Self {
         Self {
             machine,
             handler,
             requests: Slots::new(),
+            refused: 0,
             transports: Slots::new(),
             tasks: Slab::new(),
             armed: None,
@@ -228,6 +249,9 @@ impl<M: Drivable, H: Handler<M>> State<M, H> {
                 }
             }
             Output::Respond { request, response } => {
+                if response.kind == ResponseKind::Refused {
+                    self.note_refused(request);
+                }
                 self.answer(request, Answer::Respond(response), Reply::Answered);
             }
             Output::SetReading { paused, transport } => {
@@ -249,6 +273,14 @@ impl<M: Drivable, H: Handler<M>> State<M, H> {
         }
     }
 
+    fn note_refused(&mut self, request: RequestId) {
+        if let Some(slot) = self.requests.get_mut(request)
+            && !std::mem::replace(&mut slot.is_refused, true)
+        {
+            self.refused += 1;
+        }
+    }
+
     /// Reports the end of a request, or that it never became what it was to become.
     pub(crate) fn end_request(&mut self, now: Instant, request: RequestId, end: End) {
         match self.forget_request(request) {
@@ -265,6 +297,7 @@ impl<M: Drivable, H: Handler<M>> State<M, H> {
     /// Files a request that the machine knows.
     pub(crate) fn keep_request(&mut self, request: RequestId, slot: RequestSlot<M::Parser>) {
         if let Some(earlier) = self.requests.insert(request, slot) {
+            self.refused -= usize::from(earlier.is_refused);
             self.later.drop(earlier.info);
         }
     }
@@ -273,6 +306,7 @@ impl<M: Drivable, H: Handler<M>> State<M, H> {
     /// may have put anything into its extensions.
     pub(crate) fn forget_request(&mut self, request: RequestId) -> Option<Reply<M::Parser>> {
         let slot = self.requests.remove(request)?;
+        self.refused -= usize::from(slot.is_refused);
         if let Some(info) = slot.info {
             self.later.drop(info);
         }
@@ -318,9 +352,10 @@ impl<M: Drivable, H: Handler<M>> State<M, H> {
         self.ticking.strong_count() > 0
     }
 
-    /// Whether nobody is served any more.
+    /// Whether nobody is served any more. Whoever is being refused does not count: clients that
+    /// come back all the time must not keep a server from ending.
     pub(crate) fn is_idle(&self) -> bool {
-        self.machine.sessions() == 0 && self.requests.is_empty() && self.tasks.is_empty()
+        self.machine.sessions() == 0 && self.requests.len() == self.refused && self.tasks.is_empty()
     }
 
     /// Drops every transport and leaves every request without an answer.

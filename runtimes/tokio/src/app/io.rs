@@ -417,7 +417,8 @@ impl Io {
     }
 
     /// As [`shutdown`](Self::shutdown), with the disconnections spread evenly over a time, so that
-    /// clients do not all come back at once, here or elsewhere. `grace` begins now, too.
+    /// clients do not all come back at once, here or elsewhere. The grace comes on top of
+    /// it.
     pub async fn drain(&self, spread: Duration, grace: Duration) -> bool {
         self.link.0.drain(spread, grace).await
     }

@@ -1,16 +1,11 @@
 //! Running an application's handlers, and what becomes of those that fail.
 
-use std::{
-    any::Any,
-    future::poll_fn,
-    panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
-    task::Poll,
-};
+use std::any::Any;
 
 use socketio_proto::socket::{Args, ReplyToken};
 
 use super::{Cause, HandlerError, Reply, Socket, inbox::Taken, setup::OnEvent, socket::Pressure};
+use crate::unwind::{self, quietly};
 
 /// One thing that the handlers of a socket have to do.
 #[derive(Debug)]
@@ -117,20 +112,11 @@ async fn handle(socket: &Socket, handler: &OnEvent, args: Args, reply: Option<Re
 
 /// Runs a future; a panic in it becomes an error.
 pub(crate) async fn catch<T>(future: impl Future<Output = T>) -> Result<T, Cause> {
-    let mut future = pin!(future);
-    poll_fn(|context| {
-        // A future that panicked is not polled again, and what it shared is the application's.
-        let poll = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context)));
-        match poll {
-            Ok(poll) => poll.map(Ok),
-            Err(panic) => {
-                let message = message_of(&*panic);
-                quietly(|| drop(panic));
-                Poll::Ready(Err(Cause::Panicked(message)))
-            }
-        }
+    unwind::catch(future).await.map_err(|panic| {
+        let message = message_of(&*panic);
+        quietly(|| drop(panic));
+        Cause::Panicked(message)
     })
-    .await
 }
 
 fn message_of(panic: &(dyn Any + Send)) -> Box<str> {
@@ -153,15 +139,6 @@ fn report(socket: &Socket, event: &str, done: Result<Result<(), Cause>, Cause>) 
         quietly(|| handler(socket, &error));
     }
     quietly(|| drop(error));
-}
-
-/// Runs code of the application whose panic there is nobody to tell of; it was printed. Errors are
-/// such code, too: when they are shown, and when they are dropped.
-fn quietly(work: impl FnOnce()) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
-        // What was thrown may throw again.
-        _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
-    }
 }
 
 /// Without a handler of errors, a newcomer whose types do not fit would see nothing happen at all.

@@ -30,7 +30,6 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::job::catch;
 pub use self::{
     ack::{AckFuture, BroadcastAck, BroadcastAckFuture, BroadcastWithAck, EmitWithAck},
     arguments::Arguments,

@@ -305,8 +305,8 @@ async fn closes_are_spread_and_clients_may_still_connect_to_fetch_what_waits() {
 #[tokio::test]
 async fn a_client_that_does_not_take_an_answer_loses_its_connection() {
     let config = Config::builder()
-        .ping_interval(Duration::from_millis(200))
-        .ping_timeout(Duration::from_millis(100));
+        .ping_interval(Duration::from_millis(800))
+        .ping_timeout(Duration::from_millis(400));
     let mut echo = Echo::start(config.build().unwrap()).await;
     let mut http = Http::connect(echo.address).await;
     let target = open_polling(&mut http).await;
@@ -330,4 +330,17 @@ async fn a_client_that_does_not_take_an_answer_loses_its_connection() {
     let mut answer = Vec::new();
     _ = soon("the end", stream.read_to_end(&mut answer)).await;
     assert!(answer.len() < 32 << 20, "{}", answer.len());
+}
+
+#[tokio::test]
+async fn a_shutdown_does_not_wait_for_whom_it_refuses() {
+    let (server, _events) = EngineServer::new(config()).unwrap();
+    let service = server.service();
+    // Its answer is never read, nor dropped.
+    let refused = service.handle(request("GET", "/engine.io/?EIO=4&transport=none", ""));
+    let refused = refused.await.unwrap();
+    assert_eq!(server.statistics().requests, 1);
+
+    assert!(soon("the end", server.shutdown(Duration::from_secs(8))).await);
+    drop(refused);
 }
