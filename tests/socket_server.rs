@@ -739,6 +739,61 @@ fn attachments_that_do_not_come_close_the_connection() {
 }
 
 #[test]
+fn a_paused_client_is_not_blamed_for_what_lies_unread() {
+    // Attachments: each part renews the time, which the heartbeat bounds otherwise.
+    let mut app = App::with(|config| config.engine(|e| e.ping_interval(Duration::from_secs(9))));
+    let (t, _) = app.socket();
+    app.says(t, r#"452-["a",{"_placeholder":true,"num":0}]"#);
+    pause(&mut app, true);
+    for _ in 0..60 {
+        app.driver.sleep(1_000);
+        app.driver.run();
+    }
+    assert_eq!(app.driver.machine.sessions(), 1);
+    pause(&mut app, false);
+    app.says(t, "3");
+    app.driver.run();
+    app.driver.sleep(9_199);
+    assert_eq!(app.driver.machine.sessions(), 1);
+    app.driver.sleep(1);
+    let lines = app.driver.run();
+    assert!(
+        lines.contains(&"disconnected: forced server close, 1 rooms".to_owned()),
+        "{lines:?}"
+    );
+
+    // The CONNECT.
+    let mut app = App::with(|config| {
+        config
+            .connect_timeout(Duration::from_secs(1))
+            .engine(|e| e.ping_interval(Duration::from_secs(9)))
+    });
+    app.connection();
+    pause(&mut app, true);
+    app.driver.sleep(5_000);
+    pause(&mut app, false);
+    app.driver.sleep(999);
+    assert_eq!(app.driver.machine.sessions(), 1);
+    app.driver.sleep(1);
+    assert_eq!(
+        app.driver.run(),
+        ["pause t0", "resume t0", "close t0", "closed: forced close"]
+    );
+}
+
+/// Stops reading the last connection, or goes on.
+fn pause(app: &mut App, paused: bool) {
+    let events = app.driver.events.iter().rev();
+    let mut opened = events.filter_map(|event| match event {
+        Event::SessionOpened { session, .. } => Some(*session),
+        _ => None,
+    });
+    let (now, session) = (app.driver.now, opened.next().unwrap());
+    let done = app.driver.machine.set_reading(now, session, paused);
+    done.unwrap();
+}
+
+#[test]
 fn limits_on_packets_are_settings() {
     let limits = Limits {
         max_attachments: 1,

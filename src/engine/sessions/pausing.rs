@@ -32,6 +32,12 @@ impl<P: Parser> Sessions<P> {
         Ok(())
     }
 
+    /// Whether a session is paused: what its client owes may lie unread.
+    pub(crate) fn is_paused(&self, session: SessionKey) -> bool {
+        let state = self.sessions.get(session);
+        state.is_some_and(|state| state.paused.is_some())
+    }
+
     /// The client was kept waiting: its answer to a ping may lie unread, and its data request too.
     fn go_on(&mut self, now: Instant, session: SessionKey, out: &mut impl Sink<P>) {
         let Some(state) = self.sessions.get_mut(session) else {

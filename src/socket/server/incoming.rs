@@ -67,7 +67,7 @@ impl Server {
     }
 
     /// Waits for the next attachment.
-    fn arm_silence(&mut self, session: SessionKey) {
+    pub(super) fn arm_silence(&mut self, session: SessionKey) {
         let by = self.deadlines.silence.arm(self.now, session);
         if let Some(connection) = self.connection_mut(session) {
             connection.silence_by = by;

@@ -389,9 +389,13 @@ impl Machine for Server {
         paused: bool,
     ) -> Result<(), Stale> {
         self.advance(now);
+        let was_paused = self.sessions.is_paused(session);
         let done = self
             .sessions
             .set_reading(self.now, session, paused, &mut self.out);
+        if was_paused && !paused {
+            self.on_resumed(session);
+        }
         self.settle();
         done
     }

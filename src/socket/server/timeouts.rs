@@ -47,7 +47,7 @@ impl Server {
             .connection(session)
             .and_then(Connection::silence)
             .is_some_and(|by| by <= self.now);
-        if is_due {
+        if is_due && !self.sessions.is_paused(session) {
             self.fail(session, violation(Violation::AttachmentsMissing));
         }
     }
@@ -73,8 +73,26 @@ impl Server {
             .connection(session)
             .and_then(|connection| connection.idle_by)
             .is_some_and(|by| by <= now);
-        if is_due {
+        if is_due && !self.sessions.is_paused(session) {
             self.fail(session, violation(Violation::NoNamespace));
+        }
+    }
+
+    /// A connection is read again. What its client had to send in time may lie unread, so that
+    /// nothing was due meanwhile: its time begins anew.
+    pub(super) fn on_resumed(&mut self, session: SessionKey) {
+        let Some(connection) = self.connection(session) else {
+            return;
+        };
+        let (is_waiting, is_idle) = (connection.silence().is_some(), connection.idle_by.is_some());
+        if is_waiting {
+            self.arm_silence(session);
+        }
+        if is_idle {
+            let idle_by = self.deadlines.idle.arm(self.now, session);
+            if let Some(connection) = self.connection_mut(session) {
+                connection.idle_by = Some(idle_by);
+            }
         }
     }
 
