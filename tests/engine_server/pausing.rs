@@ -195,3 +195,24 @@ fn a_data_request_that_waits_is_answered_when_its_session_closes() {
         ]
     );
 }
+
+#[test]
+fn a_session_that_closes_while_it_is_paused_keeps_its_reason_and_time() {
+    let mut world = world(|config| {
+        config
+            .ping_interval(Duration::from_secs(10))
+            .pause_timeout(Duration::from_secs(1))
+            .close_timeout(Duration::from_secs(3))
+    });
+    let (session, _) = poller(&mut world);
+    pause(&mut world, session);
+    world.sleep(999);
+    world.machine.close(world.now, session);
+    world.sleep(2_999);
+    assert_eq!(lines(&mut world), [""; 0]);
+    world.sleep(1);
+    assert_eq!(
+        lines(&mut world),
+        ["closed: forced close (closed by the server)"]
+    );
+}

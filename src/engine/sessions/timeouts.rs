@@ -125,7 +125,8 @@ impl<P: Parser> Sessions<P> {
             return;
         };
         let paused = state.paused;
-        if paused.is_some_and(|by| by <= now) {
+        // What is closing is not read, paused or not.
+        if paused.is_some_and(|by| by <= now) && closing.is_none() {
             return self.expire(session, CloseReason::Unread, out);
         }
         let mut beat = state.heartbeat.due(now, self.deadlines.pongs.span());
