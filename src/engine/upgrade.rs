@@ -74,6 +74,15 @@ impl Upgrade {
         self.by() == Some(at)
     }
 
+    /// The same with another end of its time.
+    pub(crate) fn postponed(self, by: Instant) -> Self {
+        match self {
+            Self::Idle => Self::Idle,
+            Self::Attached { transport, .. } => Self::Attached { transport, by },
+            Self::Probed { transport, .. } => Self::Probed { transport, by },
+        }
+    }
+
     fn by(self) -> Option<Instant> {
         match self {
             Self::Idle => None,

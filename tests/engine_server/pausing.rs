@@ -197,6 +197,73 @@ fn a_data_request_that_waits_is_answered_when_its_session_closes() {
 }
 
 #[test]
+fn an_upgrade_waits_for_the_data_request_that_the_pause_holds_up() {
+    let mut world = world(|config| config.pause_timeout(Duration::from_secs(60)));
+    let (session, query) = poller(&mut world);
+    pause(&mut world, session);
+    let body = world.post(&query);
+    world.websocket(&query.replace("polling", "websocket"));
+    world.run();
+    world.open(0);
+    // Official clients commit when their data request was answered. One whose upgrade fails after
+    // the probe polls no more.
+    world.text(0, "2probe");
+    assert_eq!(lines(&mut world), ["write t0: 3probe"]);
+    world.sleep(200);
+    assert_eq!(lines(&mut world), [""; 0]);
+    resume(&mut world, session);
+    assert_eq!(lines(&mut world), ["read body of r1"]);
+    world.body(body, b"4hi");
+    world.sleep(99);
+    world.text(0, "5");
+    assert_eq!(
+        lines(&mut world),
+        ["message \"hi\"", "answer r1: 200 ok", "upgraded"]
+    );
+}
+
+#[test]
+fn an_upgrade_that_the_pause_does_not_hold_up_has_its_time() {
+    for (probes, posts) in [(false, true), (true, false)] {
+        let mut world = world(|config| config);
+        let (session, query) = poller(&mut world);
+        pause(&mut world, session);
+        if posts {
+            world.post(&query);
+        }
+        world.websocket(&query.replace("polling", "websocket"));
+        world.run();
+        world.open(0);
+        if probes {
+            world.text(0, "2probe");
+        }
+        world.run();
+        world.sleep(100);
+        assert_eq!(lines(&mut world), ["close t0"]);
+    }
+}
+
+#[test]
+fn an_upgrade_that_is_not_gone_on_with_after_the_pause_has_its_time() {
+    let mut world = world(|config| config);
+    let (session, query) = poller(&mut world);
+    pause(&mut world, session);
+    world.post(&query);
+    world.websocket(&query.replace("polling", "websocket"));
+    world.run();
+    world.open(0);
+    world.text(0, "2probe");
+    world.run();
+    world.sleep(250);
+    resume(&mut world, session);
+    assert_eq!(lines(&mut world), ["read body of r1"]);
+    world.sleep(99);
+    assert_eq!(lines(&mut world), [""; 0]);
+    world.sleep(1);
+    assert_eq!(lines(&mut world), ["close t0"]);
+}
+
+#[test]
 fn a_session_that_closes_while_it_is_paused_keeps_its_reason_and_time() {
     let mut world = world(|config| {
         config

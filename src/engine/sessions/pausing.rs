@@ -2,7 +2,7 @@
 
 use super::{Link, Pending, Sessions, Sink};
 use crate::{
-    edge::{Output, SessionKey, Stale},
+    edge::{Output, RequestId, SessionKey, Stale},
     engine::{codec::Parser, heartbeat::Heartbeat},
     time::Instant,
 };
@@ -51,10 +51,27 @@ impl<P: Parser> Sessions<P> {
                 state.heartbeat = Heartbeat::Waiting { pong_by };
             }
         }
-        if let Some(request) = state.data
-            && let Some(Pending::Parked { .. }) = self.stage(request)
-        {
+        if let Some(request) = self.parked(session) {
+            if let Some(state) = self.sessions.get_mut(session)
+                && state.upgrade.drains_polls()
+            {
+                let by = self.deadlines.upgrades.arm(now, session);
+                state.upgrade = state.upgrade.postponed(by);
+            }
             self.read_body(now, request, session, out);
         }
+    }
+
+    /// Whether an upgrade cannot go on, because its client has to see the answer to a data request
+    /// first, which waits for the end of the pause.
+    pub(super) fn holds_up_upgrade(&self, session: SessionKey) -> bool {
+        let state = self.sessions.get(session);
+        state.is_some_and(|state| state.upgrade.drains_polls()) && self.parked(session).is_some()
+    }
+
+    /// The data request that waits for the end of the pause.
+    fn parked(&self, session: SessionKey) -> Option<RequestId> {
+        let request = self.sessions.get(session)?.data?;
+        matches!(self.stage(request)?, Pending::Parked { .. }).then_some(request)
     }
 }

@@ -136,7 +136,7 @@ impl<P: Parser> Sessions<P> {
             // Its pong may lie unread. It needs another ping, not to think the server gone.
             beat = Some(Beat::SendPing { ping_at: now });
         }
-        if state.upgrade.is_overdue(now) {
+        if state.upgrade.is_overdue(now) && !self.holds_up_upgrade(session) {
             self.step_upgrade(session, Input::Stray, out);
         }
         match beat {
