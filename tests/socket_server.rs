@@ -11,16 +11,18 @@ mod support;
 
 use std::{fmt::Write as _, time::Duration};
 
+use bytes::Bytes;
 use bytestring::ByteString;
 use socketio_proto::{
     edge::{Carrier, Lost, Machine, Output, Request, RequestId},
+    engine::Cors,
     socket::{
-        AckKey, Config, Data, EmitError, Event, Limits, NamespaceKey, Options, Packet, PendingKey,
-        ReplyToken, Server, SocketKey, Stale, To, Wait,
+        AckKey, Binary, Config, Data, EmitError, Event, Limits, NamespaceKey, Options, Packet,
+        PendingKey, ReplyToken, Server, SocketKey, Stale, To, Wait,
     },
     time::{Instant, UnixTime},
 };
-use support::{Driver, sid_of};
+use support::{Driver, HeaderMap, sid_of};
 
 struct App {
     driver: Driver<Server>,
@@ -963,7 +965,7 @@ fn ask(server: &mut Server, carrier: Carrier) -> RequestId {
             carrier,
             method: "GET",
             target: &format!("/socket.io/?EIO=4&transport={transport}"),
-            headers: &support::HeaderMap::default(),
+            headers: &HeaderMap::default(),
             peer: None,
         },
     )
@@ -1191,4 +1193,32 @@ fn debug_shows_no_credentials() {
     }
     let id = server.session_id(opened.unwrap()).unwrap().expose();
     assert!(!shown.contains(&id));
+}
+
+#[test]
+fn debug_shows_neither_payloads_nor_headers() {
+    let cors = Cors::mirror();
+    let mut app = App::with(|config| config.engine(|engine| engine.cors(cors)));
+    let (_, socket) = app.socket();
+    let now = app.driver.now;
+    for _ in 0..2 {
+        let secret = Binary(Bytes::from_static(b"swordfish"));
+        let packet = Packet::event("swordfish", &("swordfish", secret)).unwrap();
+        let server = &mut app.driver.machine;
+        let sent = server.emit(now, To::Socket(socket), packet, Options::new());
+        sent.unwrap();
+    }
+    // A request that waits keeps what its answer has to say.
+    let headers = HeaderMap(vec![("origin", b"http://swordfish".to_vec())]);
+    app.driver.get("EIO=4&transport=polling");
+    let sid = sid_of(&app.driver.run().join(""));
+    let query = format!("EIO=4&transport=polling&sid={sid}");
+    app.driver
+        .request(Carrier::Polling, "GET", &query, &headers);
+    let mut shown = format!("{:?}", app.driver.machine);
+    while let Some(output) = app.driver.machine.poll_output() {
+        write!(shown, "{output:?}").unwrap();
+    }
+    let bytes = format!("{:?}", b"swordfish");
+    assert!(!shown.contains("swordfish") && !shown.contains(&bytes));
 }

@@ -5,7 +5,7 @@ use alloc::{
     sync::Arc,
     vec::Vec,
 };
-use core::iter;
+use core::{fmt, iter};
 
 use bytes::Bytes;
 
@@ -21,13 +21,24 @@ pub(crate) const RESERVE: usize = 64 << 10;
 
 /// One packet to send: a frame, and the binary frames that belong to it.
 ///
-/// A clone shares every buffer, so a broadcast is one encoding.
-#[derive(Clone, Debug)]
+/// A clone shares every buffer, so a broadcast is one encoding. `Debug` shows lengths only.
+#[derive(Clone)]
 pub(crate) struct Outgoing {
     pub(crate) frame: Frame,
     pub(crate) attachments: Option<Arc<[Bytes]>>,
     /// Whether the protocol needs it: then it is neither dropped nor refused.
     pub(crate) is_vital: bool,
+}
+
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let attachments = self.attachments.as_ref().map_or(0, |list| list.len());
+        f.debug_struct("Outgoing")
+            .field("frame", &self.frame)
+            .field("attachments", &attachments)
+            .field("is_vital", &self.is_vital)
+            .finish()
+    }
 }
 
 /// Packets of Engine.IO, and the bytes of their payloads.

@@ -19,7 +19,7 @@ mod timeouts;
 mod transports;
 
 use alloc::{format, string::String, vec::Vec};
-use core::time::Duration;
+use core::{fmt, time::Duration};
 
 pub use self::sending::SendError;
 use self::{
@@ -150,12 +150,17 @@ struct Session {
     paused: Option<Instant>,
 }
 
-/// A request.
-#[derive(Debug)]
+/// A request. `Debug` leaves out the headers.
 struct Asked {
     stage: Pending,
     /// What its answer has to carry, decided by its head; empty without `Config::cors`.
     headers: HeaderList,
+}
+
+impl fmt::Debug for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.stage.fmt(f)
+    }
 }
 
 /// Where a request stands.
