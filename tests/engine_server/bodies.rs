@@ -88,6 +88,21 @@ fn what_bodies_hold_together_is_bounded() {
 }
 
 #[test]
+fn no_number_that_a_caller_reports_makes_the_sum_wrong() {
+    let mut world = world(|config| config.max_body_bytes(usize::MAX - 1));
+    let queries: Vec<String> = (0..2).map(|_| poller(&mut world).1).collect();
+    let posts: Vec<usize> = queries.iter().map(|query| world.post(query)).collect();
+    world.run();
+    progress(&mut world, posts[0], 10);
+    progress(&mut world, posts[1], usize::MAX);
+    world.run();
+    assert_eq!(world.machine.statistics().body_bytes, 10);
+    world.body(posts[0], b"4hi");
+    world.run();
+    assert_eq!(world.machine.statistics().body_bytes, 0);
+}
+
+#[test]
 fn an_answer_that_is_not_taken_in_time_is_dropped_and_ends_the_session() {
     let mut world = world(|config| config);
     let (session, query) = poller(&mut world);

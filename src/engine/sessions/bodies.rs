@@ -88,10 +88,11 @@ impl<P: Parser> Sessions<P> {
             return;
         };
         let session = *session;
-        // A body does not shrink.
-        let received = received.max(*held);
-        self.body_bytes = self.body_bytes.saturating_add(received - *held);
-        *held = received;
+        // A body does not shrink, and no number that a caller may say makes the sum wrong.
+        let more = received.saturating_sub(*held);
+        let more = more.min(usize::MAX - self.body_bytes);
+        self.body_bytes += more;
+        *held += more;
         let (held, limit) = (self.body_bytes, self.config.max_body_bytes);
         if held > limit {
             let refusal = Refusal::Unavailable(Unavailable::Bodies { held, limit });
