@@ -409,6 +409,7 @@ mod tests {
             b"http://a\0",
             b"http://\xff",
             b"\xc3",
+            "http://é".as_bytes(),
         ] {
             let asked = Asked {
                 origin: Some(bad),
