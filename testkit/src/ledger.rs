@@ -52,6 +52,7 @@ struct Life {
     opened: Option<Instant>,
     closing: Option<Instant>,
     paused: Option<Instant>,
+    resumed: Option<Instant>,
     closed: Option<CloseReason>,
     is_orderly: bool,
 }
@@ -154,6 +155,12 @@ impl Ledger {
         self.note(id, Cause::Paused);
         let life = self.life(id);
         life.paused = is_paused.then(|| life.paused.unwrap_or(now));
+        life.resumed = (!is_paused).then_some(now).or(life.resumed);
+    }
+
+    /// When the application went on to read a session.
+    pub fn resumed_at(&self, id: LifeId) -> Option<Instant> {
+        self.get(id)?.resumed
     }
 
     /// Since when the application does not read a session.

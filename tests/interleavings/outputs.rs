@@ -32,7 +32,10 @@ impl World {
         for (index, it) in self.transports.iter().enumerate() {
             let span = self.told.saturating_duration_since(it.since);
             hold!(
-                it.is_main || it.phase == Phase::Over || span < UPGRADE_TIMEOUT,
+                it.is_main
+                    || it.phase == Phase::Over
+                    || span < UPGRADE_TIMEOUT
+                    || (it.has_probed && self.is_held_up()),
                 "t{index} is neither of use nor closed after {span:?}"
             );
         }

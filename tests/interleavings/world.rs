@@ -433,10 +433,24 @@ impl World {
         self.server.shutdown(self.now, Duration::ZERO);
     }
 
+    /// The pause lets a data request wait, and with it whatever the client does after that.
+    pub fn is_held_up(&self) -> bool {
+        let mut requests = self.requests.iter();
+        self.is_paused
+            && requests.any(|it| {
+                it.kind == Kind::Post && !it.is_answered && !it.is_ended && !it.wants_body
+            })
+    }
+
     pub fn set_reading(&mut self, paused: bool) -> Check {
         let Some(session) = self.session else {
             return Ok(());
         };
+        if !paused && self.is_held_up() {
+            // The time of an upgrade begins anew.
+            let probing = self.transports.iter_mut().filter(|it| it.has_probed);
+            probing.for_each(|it| it.since = self.now);
+        }
         self.told = self.now;
         let done = self.server.set_reading(self.now, session, paused);
         let is_gone = self.server.sessions() == 0;

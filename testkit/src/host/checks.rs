@@ -133,14 +133,18 @@ impl<M: Subject> Host<M> {
             }
         }
         for (session, side) in self.sessions.iter() {
+            let closing = scene.ledger.closing_since(side.life);
+            // What is closing is not read anyway.
+            let is_ending = |cause| scene.ledger.has(side.life, cause);
+            let mut ends = [Cause::ApplicationClosed, Cause::Misdeed, Cause::Shutdown].into_iter();
             let paused = scene.ledger.paused_since(side.life);
+            let paused = paused.filter(|_| !ends.any(is_ending));
             if paused.is_some_and(|since| is_over(since, self.spans.pause_timeout)) {
                 scene.trace.fail(format_args!(
                     "{session:?} of life {} is not read for too long",
                     side.life.0
                 ));
             }
-            let closing = scene.ledger.closing_since(side.life);
             if closing.is_some_and(|since| is_over(since, self.spans.close_timeout)) {
                 scene.trace.fail(format_args!(
                     "{session:?} of life {} takes too long to close",
@@ -149,7 +153,14 @@ impl<M: Subject> Host<M> {
             }
         }
         for (transport, side) in self.transports.iter() {
-            if !self.is_upgraded(side.life) && is_over(side.since, self.spans.upgrade_timeout) {
+            // A pause may hold up an upgrade.
+            let paused = scene.ledger.paused_since(side.life);
+            let since = scene.ledger.resumed_at(side.life).unwrap_or(side.since);
+            let since = since.max(side.since);
+            if !self.is_upgraded(side.life)
+                && paused.is_none()
+                && is_over(since, self.spans.upgrade_timeout)
+            {
                 scene.trace.fail(format_args!(
                     "{transport:?} of life {} takes too long to carry a session",
                     side.life.0
