@@ -234,7 +234,7 @@ impl ConfigBuilder {
     }
 
     /// More bytes than this waiting for one client are told once, as [`Event::Pressure`]; counted
-    /// as by [`max_queued`](Self::max_queued). Default 1 MiB, or that limit if it is lower.
+    /// as by [`max_queued`](Self::max_queued). Default 1 MiB, or half of that limit if it is lower.
     ///
     /// [`Event::Pressure`]: super::Event::Pressure
     pub fn high_water(mut self, bytes: usize) -> Self {
@@ -243,8 +243,8 @@ impl ConfigBuilder {
     }
 
     /// When no more bytes than this wait for a client that was above
-    /// [`high_water`](Self::high_water), it is told once. Default 256 KiB, or that mark if it is
-    /// lower.
+    /// [`high_water`](Self::high_water), it is told once. Default 256 KiB, or half of that
+    /// mark if it is lower.
     pub fn low_water(mut self, bytes: usize) -> Self {
         self.low_water = Some(bytes);
         self
@@ -341,68 +341,82 @@ impl ConfigBuilder {
             _ if self.trailing_slash => format!("{base}/"),
             _ => String::from(base),
         };
-        let high = config.high_water.min(config.max_queued);
+        let high = config.high_water.min(config.max_queued / 2);
         config.high_water = self.high_water.unwrap_or(high);
-        let low = config.low_water.min(config.high_water);
+        let low = config.low_water.min(config.high_water / 2);
         config.low_water = self.low_water.unwrap_or(low);
-        if !config.path.starts_with('/') {
+        config.check_carriers()?;
+        config.check_door()?;
+        config.check_spans()?;
+        config.check_numbers()?;
+        config.check_marks()?;
+        Ok(config)
+    }
+}
+
+impl Config {
+    fn check_carriers(&self) -> Result<(), ConfigError> {
+        if !self.path.starts_with('/') {
             return Err(ConfigError::Path);
         }
-        config.check_door()?;
+        if !self.polling && !self.websocket {
+            return Err(ConfigError::NoTransport);
+        }
+        Ok(())
+    }
+
+    fn check_spans(&self) -> Result<(), ConfigError> {
         for (name, span) in [
-            ("ping_interval", config.ping_interval),
-            ("ping_timeout", config.ping_timeout),
-            ("upgrade_timeout", config.upgrade_timeout),
-            ("admission_timeout", config.admission_timeout),
-            ("pause_timeout", config.pause_timeout),
-            ("close_timeout", config.close_timeout),
+            ("ping_interval", self.ping_interval),
+            ("ping_timeout", self.ping_timeout),
+            ("upgrade_timeout", self.upgrade_timeout),
+            ("admission_timeout", self.admission_timeout),
+            ("pause_timeout", self.pause_timeout),
+            ("close_timeout", self.close_timeout),
         ] {
             // Clients read whole milliseconds, and their timers end at 2^31 - 1 of them.
             if !(1..=i32::MAX as u128).contains(&span.as_millis()) {
                 return Err(ConfigError::Span { name });
             }
         }
+        Ok(())
+    }
+
+    fn check_numbers(&self) -> Result<(), ConfigError> {
         for (name, value) in [
-            ("max_packets", config.max_packets),
-            ("max_payload", config.max_payload),
-            ("max_sessions", config.max_sessions.unwrap_or(1)),
-            ("max_body_bytes", config.max_body_bytes),
-            ("max_handshakes", config.max_handshakes),
-            ("max_queued", config.max_queued),
-            ("max_batch", config.max_batch),
-            ("max_poll", config.max_poll),
-            ("max_upgrades", config.max_upgrades.into()),
+            ("max_packets", self.max_packets),
+            ("max_payload", self.max_payload),
+            ("max_sessions", self.max_sessions.unwrap_or(1)),
+            ("max_body_bytes", self.max_body_bytes),
+            ("max_handshakes", self.max_handshakes),
+            ("max_queued", self.max_queued),
+            ("max_batch", self.max_batch),
+            ("max_poll", self.max_poll),
+            ("max_upgrades", self.max_upgrades.into()),
         ] {
             if value == 0 {
                 return Err(ConfigError::Zero { name });
             }
         }
-        for (lower, upper, low, high) in [
-            (
-                "low_water",
-                "high_water",
-                config.low_water,
-                config.high_water,
-            ),
-            (
-                "high_water",
-                "max_queued",
-                config.high_water,
-                config.max_queued,
-            ),
-        ] {
-            if low > high {
+        Ok(())
+    }
+
+    fn check_marks(&self) -> Result<(), ConfigError> {
+        let marks = [
+            ("low_water", self.low_water),
+            ("high_water", self.high_water),
+            ("max_queued", self.max_queued),
+        ];
+        for pair in marks.windows(2) {
+            if let [(lower, low), (upper, high)] = *pair
+                && low > high
+            {
                 return Err(ConfigError::Order { lower, upper });
             }
         }
-        if !config.polling && !config.websocket {
-            return Err(ConfigError::NoTransport);
-        }
-        Ok(config)
+        Ok(())
     }
-}
 
-impl Config {
     /// Checks what concerns headers and the first message.
     fn check_door(&self) -> Result<(), ConfigError> {
         self.origins.check().map_err(ConfigError::Origins)?;
@@ -565,7 +579,7 @@ mod tests {
         assert_eq!(build(5, 5, 5), Ok(()));
         assert_eq!(build(0, 0, 1), Ok(()));
         let config = Config::builder().max_queued(100).build().unwrap();
-        assert_eq!((config.low_water, config.high_water), (100, 100));
+        assert_eq!((config.low_water, config.high_water), (25, 50));
         assert_eq!(build(6, 5, 7), order("low_water", "high_water"));
         assert_eq!(build(5, 8, 7), order("high_water", "max_queued"));
     }

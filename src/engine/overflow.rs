@@ -12,8 +12,9 @@ pub enum Overflow {
     /// The session closes with [`CloseReason::QueueFull`](super::CloseReason::QueueFull).
     #[default]
     Close,
-    /// The packets that have waited longest are dropped, whole, until the new one fits. If there
-    /// is nothing left that may be dropped, the session closes as by [`Close`](Self::Close).
+    /// The packets that have waited longest are dropped, whole, until the new one fits: events,
+    /// and answers to the client's own events, too. If that cannot be, because what is left has to
+    /// stay, or too much of it lies in front, the session closes as by [`Close`](Self::Close).
     DropOldest,
     /// The new packet is refused with [`SendError::QueueFull`](super::SendError::QueueFull), and
     /// the session stays. Packets that the protocol needs may pass the limit by 64 KiB; then the
