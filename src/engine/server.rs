@@ -200,8 +200,7 @@ impl Server {
     pub fn close(&mut self, now: Instant, session: SessionKey) {
         self.advance(now);
         let reason = CloseReason::ForcedClose;
-        self.sessions
-            .close(self.now, session, reason, &mut self.out);
+        self.sessions.close(session, reason, &mut self.out);
         self.settle();
     }
 
@@ -234,16 +233,14 @@ impl Server {
     }
 
     fn run_deadlines(&mut self, mut budget: Budget) {
-        self.sessions
-            .handle_timeout(self.now, &mut budget, &mut self.out);
+        self.sessions.handle_timeout(&mut budget, &mut self.out);
         while budget.spend()
-            && let Some(session) = self.sessions.next_to_close(self.now)
+            && let Some(session) = self.sessions.next_to_close()
         {
             let reason = CloseReason::ServerShutdown;
-            self.sessions
-                .close(self.now, session, reason, &mut self.out);
+            self.sessions.close(session, reason, &mut self.out);
         }
-        self.quiet_until = self.sessions.quiet_until(self.now, None);
+        self.quiet_until = self.sessions.quiet_until(None);
         self.settle();
     }
 
@@ -253,11 +250,8 @@ impl Server {
     }
 
     fn deliver(&mut self, mut delivery: Delivery<Raw>) {
-        let (now, session) = (self.now, delivery.session);
-        while let Some(message) = self
-            .sessions
-            .next_message(now, &mut delivery, &mut self.out)
-        {
+        let session = delivery.session;
+        while let Some(message) = self.sessions.next_message(&mut delivery, &mut self.out) {
             self.out
                 .push(Output::Event(Event::Message { session, message }));
         }
@@ -276,9 +270,7 @@ impl Machine for Server {
 
     fn handle_request(&mut self, now: Instant, request: &Request<'_>) -> RequestId {
         self.advance(now);
-        let id = self
-            .sessions
-            .handle_request(self.now, request, &mut self.out);
+        let id = self.sessions.handle_request(request, &mut self.out);
         self.settle();
         id
     }
@@ -308,7 +300,7 @@ impl Machine for Server {
     fn handle_transport_open(&mut self, now: Instant, transport: TransportId) {
         self.advance(now);
         self.sessions
-            .handle_transport_open(self.now, transport, &mut self.out);
+            .handle_transport_open(transport, &mut self.out);
         self.settle();
     }
 
@@ -361,9 +353,7 @@ impl Machine for Server {
         admission: Admission,
     ) -> Result<(), Stale> {
         self.advance(now);
-        let done = self
-            .sessions
-            .admit(self.now, request, &admission, &mut self.out);
+        let done = self.sessions.admit(request, &admission, &mut self.out);
         self.settle();
         done
     }
@@ -375,16 +365,14 @@ impl Machine for Server {
         paused: bool,
     ) -> Result<(), Stale> {
         self.advance(now);
-        let done = self
-            .sessions
-            .set_reading(self.now, session, paused, &mut self.out);
+        let done = self.sessions.set_reading(session, paused, &mut self.out);
         self.settle();
         done
     }
 
     fn shutdown(&mut self, now: Instant, spread: Duration) {
         self.advance(now);
-        self.sessions.begin_drain(self.now, spread, &mut self.out);
+        self.sessions.begin_drain(spread, &mut self.out);
         self.settle();
         self.run_deadlines(Budget::unlimited());
     }

@@ -10,20 +10,18 @@ use crate::{
         codec::Parser,
         payload,
     },
-    time::Instant,
 };
 
 impl<P: Parser> Sessions<P> {
     /// A request that asks for a session and has passed the checks.
     pub(super) fn on_handshake(
         &mut self,
-        now: Instant,
         request: RequestId,
         carrier: Carrier,
         out: &mut impl Sink<P>,
     ) {
         if !self.config.ask_admission {
-            return self.let_in(now, request, carrier, out);
+            return self.let_in(request, carrier, out);
         }
         let limit = self.config.max_handshakes;
         let lack = self
@@ -32,7 +30,7 @@ impl<P: Parser> Sessions<P> {
         if let Some(lack) = lack {
             return self.refuse(request, Refusal::Unavailable(lack), carrier, out);
         }
-        let by = self.deadlines.decisions.arm(now, request);
+        let by = self.deadlines.decisions.arm(self.now, request);
         self.set_stage(request, Pending::Deciding { carrier, by });
         out.notice(Notice::Handshake { request });
     }
@@ -40,7 +38,6 @@ impl<P: Parser> Sessions<P> {
     /// The application has decided about a handshake.
     pub(crate) fn admit(
         &mut self,
-        now: Instant,
         request: RequestId,
         admission: &Admission,
         out: &mut impl Sink<P>,
@@ -49,7 +46,7 @@ impl<P: Parser> Sessions<P> {
             return Err(Stale);
         };
         match admission {
-            Admission::Allow => self.let_in(now, request, carrier, out),
+            Admission::Allow => self.let_in(request, carrier, out),
             Admission::Deny { message } => {
                 let refusal = Refusal::Forbidden;
                 self.count_refusal(request, refusal);
@@ -66,14 +63,9 @@ impl<P: Parser> Sessions<P> {
     }
 
     /// Refuses a handshake that the application did not decide about in time.
-    pub(super) fn on_undecided(
-        &mut self,
-        now: Instant,
-        request: RequestId,
-        out: &mut impl Sink<P>,
-    ) {
+    pub(super) fn on_undecided(&mut self, request: RequestId, out: &mut impl Sink<P>) {
         if let Some(Pending::Deciding { carrier, by }) = self.stage(request)
-            && by <= now
+            && by <= self.now
         {
             self.refuse(request, Refusal::Undecided, carrier, out);
         }
@@ -90,19 +82,13 @@ impl<P: Parser> Sessions<P> {
         }
     }
 
-    fn let_in(
-        &mut self,
-        now: Instant,
-        request: RequestId,
-        carrier: Carrier,
-        out: &mut impl Sink<P>,
-    ) {
+    fn let_in(&mut self, request: RequestId, carrier: Carrier, out: &mut impl Sink<P>) {
         if let Some(lack) = self.lacks() {
             return self.refuse(request, Refusal::Unavailable(lack), carrier, out);
         }
         match carrier {
-            Carrier::Polling => self.open_polling(now, request, out),
-            Carrier::WebSocket => self.accept_transport(now, request, None, out),
+            Carrier::Polling => self.open_polling(request, out),
+            Carrier::WebSocket => self.accept_transport(request, None, out),
         }
     }
 
@@ -115,8 +101,8 @@ impl<P: Parser> Sessions<P> {
         (self.sessions.len() + self.opening >= limit).then_some(Unavailable::Sessions { limit })
     }
 
-    fn open_polling(&mut self, now: Instant, request: RequestId, out: &mut impl Sink<P>) {
-        let (session, open) = self.open(now, Link::Polling { poll: None }, out.taken());
+    fn open_polling(&mut self, request: RequestId, out: &mut impl Sink<P>) {
+        let (session, open) = self.open(Link::Polling { poll: None }, out.taken());
         let cookie = self.config.cookie.as_ref().zip(self.id(session));
         let cookie = cookie.map(|(cookie, id)| ("set-cookie", cookie.header(id.as_str())));
         let response = Response {

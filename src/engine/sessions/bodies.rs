@@ -9,7 +9,6 @@ use crate::{
         codec::Parser,
         reason::{CloseReason, TransportError},
     },
-    time::Instant,
 };
 
 impl<P: Parser> Sessions<P> {
@@ -17,7 +16,6 @@ impl<P: Parser> Sessions<P> {
     /// session goes on, as if it had been read.
     pub(super) fn on_post(
         &mut self,
-        now: Instant,
         request: RequestId,
         session: SessionKey,
         head: &Request<'_>,
@@ -45,19 +43,18 @@ impl<P: Parser> Sessions<P> {
         if state.paused.is_some() {
             self.set_stage(request, Pending::Parked { session });
         } else {
-            self.read_body(now, request, session, out);
+            self.read_body(request, session, out);
         }
     }
 
     /// Has the body of a data request read.
     pub(super) fn read_body(
         &mut self,
-        now: Instant,
         request: RequestId,
         session: SessionKey,
         out: &mut impl Sink<P>,
     ) {
-        let by = self.deadlines.requests.arm(now, request);
+        let by = self.deadlines.requests.arm(self.now, request);
         let body = Pending::Body {
             session,
             received: 0,

@@ -8,7 +8,6 @@ use crate::{
         codec::Parser,
         reason::CloseReason,
     },
-    time::Instant,
 };
 
 impl<P: Parser> Sessions<P> {
@@ -18,7 +17,6 @@ impl<P: Parser> Sessions<P> {
     /// goes with an upgrade that commits. The close timeout and the heartbeat bound the wait.
     pub(crate) fn close(
         &mut self,
-        now: Instant,
         session: SessionKey,
         reason: CloseReason,
         out: &mut impl Sink<P>,
@@ -32,7 +30,7 @@ impl<P: Parser> Sessions<P> {
         if let Link::Polling { poll: Some(_) } = lane.link {
             return self.close_now(session, reason, out);
         }
-        let by = self.deadlines.closes.arm(now, session);
+        let by = self.deadlines.closes.arm(self.now, session);
         if let Some(lane) = self.lane_mut(session) {
             lane.closing = Some(Closing { reason, by });
         }

@@ -32,7 +32,7 @@ impl Drain {
 
 impl<P: Parser> Sessions<P> {
     /// Refuses new sessions from now on, and plans the closes of all that there are.
-    pub(crate) fn begin_drain(&mut self, now: Instant, spread: Duration, out: &mut impl Sink<P>) {
+    pub(crate) fn begin_drain(&mut self, spread: Duration, out: &mut impl Sink<P>) {
         self.accepting = false;
         self.count_shutdown();
         self.refuse_undecided(out);
@@ -40,16 +40,16 @@ impl<P: Parser> Sessions<P> {
         self.drain = Some(Drain {
             total: u32::try_from(all.len()).unwrap_or(u32::MAX),
             left: all.into_iter(),
-            begin: now,
+            begin: self.now,
             spread,
         });
     }
 
     /// Takes the next session whose time it is to be closed; the parent closes it. One that has
     /// ended meanwhile is among them.
-    pub(crate) fn next_to_close(&mut self, now: Instant) -> Option<SessionKey> {
+    pub(crate) fn next_to_close(&mut self) -> Option<SessionKey> {
         let drain = self.drain.as_mut()?;
-        if drain.next_due().is_some_and(|due| due > now) {
+        if drain.next_due().is_some_and(|due| due > self.now) {
             return None;
         }
         let next = drain.left.next();

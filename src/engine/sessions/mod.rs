@@ -3,7 +3,10 @@
 //! The parts: [`lane`] holds what sending needs, dense and apart; `requests` and `transports` are
 //! the two carriers; `admission` opens sessions, `bodies` has data requests read; `reading` goes
 //! through what a client sent, `pausing` stops that; `closing` ends sessions, `draining` all of
-//! them; `timeouts` runs deadlines; `counting` keeps the statistics. None of them keeps a queue of outputs: all write into the parent's [`Sink`].
+//! them; `timeouts` runs deadlines; `counting` keeps the statistics. None of them keeps a queue of
+//! outputs: all write into the parent's [`Sink`].
+//!
+//! The parent says the time of each input with `set_now`, before that is handled.
 
 mod admission;
 mod bodies;
@@ -319,7 +322,7 @@ impl<P: Parser> Sessions<P> {
 
     /// Opens a session (Engine.IO protocol v4, "Handshake"). The caller sends the open packet,
     /// which is returned, and the initial message before anything else.
-    fn open(&mut self, now: Instant, link: Link, taken: Mark) -> (SessionKey, Frame) {
+    fn open(&mut self, link: Link, taken: Mark) -> (SessionKey, Frame) {
         let mut id = SessionId(self.random.id());
         while self.ids.contains_key(&id) {
             id = SessionId(self.random.id());
@@ -339,14 +342,14 @@ impl<P: Parser> Sessions<P> {
             taken,
             Session {
                 id,
-                heartbeat: Heartbeat::Resting { ping_at: now },
+                heartbeat: Heartbeat::Resting { ping_at: self.now },
                 upgrade: Upgrade::Idle,
                 upgrades: 0,
                 data: None,
                 paused: None,
             },
         );
-        self.rest_heartbeat(now, session);
+        self.rest_heartbeat(session);
         self.ids.insert(id, session);
         self.place_lane(session, link);
         self.count_open(session, link);

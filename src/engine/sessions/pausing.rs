@@ -4,14 +4,12 @@ use super::{Link, Pending, Sessions, Sink};
 use crate::{
     edge::{Output, RequestId, SessionKey, Stale},
     engine::{codec::Parser, heartbeat::Heartbeat},
-    time::Instant,
 };
 
 impl<P: Parser> Sessions<P> {
     /// Stops taking what a client sends, or goes on.
     pub(crate) fn set_reading(
         &mut self,
-        now: Instant,
         session: SessionKey,
         paused: bool,
         out: &mut impl Sink<P>,
@@ -20,14 +18,14 @@ impl<P: Parser> Sessions<P> {
         if state.paused.is_some() == paused {
             return Ok(());
         }
-        state.paused = paused.then(|| self.deadlines.pauses.arm(now, session));
+        state.paused = paused.then(|| self.deadlines.pauses.arm(self.now, session));
         if let Some(lane) = self.lane(session)
             && let Link::WebSocket { transport, .. } = lane.link
         {
             out.push(Output::SetReading { paused, transport });
         }
         if !paused {
-            self.go_on(now, session, out);
+            self.go_on(session, out);
         }
         Ok(())
     }
@@ -39,13 +37,13 @@ impl<P: Parser> Sessions<P> {
     }
 
     /// The client was kept waiting: its answer to a ping may lie unread, and its data request too.
-    fn go_on(&mut self, now: Instant, session: SessionKey, out: &mut impl Sink<P>) {
+    fn go_on(&mut self, session: SessionKey, out: &mut impl Sink<P>) {
         let Some(state) = self.sessions.get_mut(session) else {
             return;
         };
         if let Heartbeat::Waiting { pong_by } = state.heartbeat {
             let pongs = &mut self.deadlines.pongs;
-            let least = now + pongs.span() / 2;
+            let least = self.now + pongs.span() / 2;
             if pong_by < least {
                 let pong_by = pongs.arm_at(least, session);
                 state.heartbeat = Heartbeat::Waiting { pong_by };
@@ -55,10 +53,10 @@ impl<P: Parser> Sessions<P> {
             if let Some(state) = self.sessions.get_mut(session)
                 && state.upgrade.drains_polls()
             {
-                let by = self.deadlines.upgrades.arm(now, session);
+                let by = self.deadlines.upgrades.arm(self.now, session);
                 state.upgrade = state.upgrade.postponed(by);
             }
-            self.read_body(now, request, session, out);
+            self.read_body(request, session, out);
         }
     }
 

@@ -14,7 +14,6 @@ use crate::{
         reason::{CloseReason, TransportError},
         upgrade::Input,
     },
-    time::Instant,
 };
 
 /// Packets of one message or body on their way through a session.
@@ -97,7 +96,6 @@ impl<P: Parser> Sessions<P> {
     /// Handles packets up to the next message and returns that.
     pub(crate) fn next_message(
         &mut self,
-        now: Instant,
         delivery: &mut Delivery<P>,
         out: &mut impl Sink<P>,
     ) -> Option<P::Payload> {
@@ -119,7 +117,7 @@ impl<P: Parser> Sessions<P> {
                     CloseReason::TransportError(TransportError::HeartbeatDirection),
                     out,
                 ),
-                Packet::Pong(_) => self.on_pong(now, session),
+                Packet::Pong(_) => self.on_pong(session),
                 Packet::Open(_) | Packet::Upgrade | Packet::Noop => {}
             }
         }
@@ -139,17 +137,17 @@ impl<P: Parser> Sessions<P> {
         self.step_upgrade(session, input, out);
     }
 
-    fn on_pong(&mut self, now: Instant, session: SessionKey) {
+    fn on_pong(&mut self, session: SessionKey) {
         if let Some(state) = self.sessions.get(session)
             && state.heartbeat.awaits_pong()
         {
-            self.rest_heartbeat(now, session);
+            self.rest_heartbeat(session);
         }
     }
 
     /// Starts the time to the next ping.
-    pub(super) fn rest_heartbeat(&mut self, now: Instant, session: SessionKey) {
-        let ping_at = self.deadlines.pings.arm(now, session);
+    pub(super) fn rest_heartbeat(&mut self, session: SessionKey) {
+        let ping_at = self.deadlines.pings.arm(self.now, session);
         if let Some(state) = self.sessions.get_mut(session) {
             state.heartbeat = Heartbeat::Resting { ping_at };
         }

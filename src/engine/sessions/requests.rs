@@ -14,14 +14,12 @@ use crate::{
         upgrade::Upgrade,
     },
     random::SessionId,
-    time::Instant,
 };
 
 impl<P: Parser> Sessions<P> {
     /// Judges a request and acts on it.
     pub(crate) fn handle_request(
         &mut self,
-        now: Instant,
         head: &Request<'_>,
         out: &mut impl Sink<P>,
     ) -> RequestId {
@@ -50,7 +48,7 @@ impl<P: Parser> Sessions<P> {
             })
         });
         match wish {
-            Ok(wish) => self.grant(now, request, head, wish, out),
+            Ok(wish) => self.grant(request, head, wish, out),
             Err(refusal) => self.refuse(request, refusal, head.carrier, out),
         }
         request
@@ -58,17 +56,16 @@ impl<P: Parser> Sessions<P> {
 
     fn grant(
         &mut self,
-        now: Instant,
         request: RequestId,
         head: &Request<'_>,
         wish: Wish,
         out: &mut impl Sink<P>,
     ) {
         match wish {
-            Wish::Open => self.on_handshake(now, request, head.carrier, out),
+            Wish::Open => self.on_handshake(request, head.carrier, out),
             Wish::Poll(session) => self.on_poll(request, session, out),
-            Wish::Post(session) => self.on_post(now, request, session, head, out),
-            Wish::Upgrade(session) => self.on_upgrade(now, request, session, out),
+            Wish::Post(session) => self.on_post(request, session, head, out),
+            Wish::Upgrade(session) => self.on_upgrade(request, session, out),
         }
     }
 
@@ -120,13 +117,7 @@ impl<P: Parser> Sessions<P> {
     }
 
     /// A WebSocket that wants to take over a session (Engine.IO protocol v4, "Upgrade").
-    fn on_upgrade(
-        &mut self,
-        now: Instant,
-        request: RequestId,
-        session: SessionKey,
-        out: &mut impl Sink<P>,
-    ) {
+    fn on_upgrade(&mut self, request: RequestId, session: SessionKey, out: &mut impl Sink<P>) {
         let (max, allowed) = (self.config.max_upgrades, self.config.allow_upgrades);
         let is_closing = self.lane(session).is_none_or(|lane| lane.closing.is_some());
         let Some(state) = self.sessions.get_mut(session) else {
@@ -138,7 +129,7 @@ impl<P: Parser> Sessions<P> {
         }
         state.upgrades += 1;
         self.count_upgrade_begun(session);
-        self.accept_transport(now, request, Some(session), out);
+        self.accept_transport(request, Some(session), out);
     }
 
     pub(super) fn refuse(
@@ -244,17 +235,12 @@ impl<P: Parser> Sessions<P> {
     }
 
     /// A request whose time is over: its body did not come, or its answer was not taken.
-    pub(super) fn on_request_overdue(
-        &mut self,
-        now: Instant,
-        request: RequestId,
-        out: &mut impl Sink<P>,
-    ) {
+    pub(super) fn on_request_overdue(&mut self, request: RequestId, out: &mut impl Sink<P>) {
         match self.stage(request) {
-            Some(Pending::Body { session, by, .. }) if by <= now => {
+            Some(Pending::Body { session, by, .. }) if by <= self.now => {
                 self.on_body_overdue(request, session, out);
             }
-            Some(Pending::Answered { carries, by }) if by <= now => {
+            Some(Pending::Answered { carries, by }) if by <= self.now => {
                 out.push(Output::AbortRequest { request });
                 self.forget_request(request);
                 if let Some(session) = carries {
@@ -268,12 +254,11 @@ impl<P: Parser> Sessions<P> {
 
     pub(super) fn accept_transport(
         &mut self,
-        now: Instant,
         request: RequestId,
         session: Option<SessionKey>,
         out: &mut impl Sink<P>,
     ) {
-        let by = now + self.config.upgrade_timeout;
+        let by = self.now + self.config.upgrade_timeout;
         let accepted = Attached::Accepted {
             request,
             session,
@@ -286,10 +271,10 @@ impl<P: Parser> Sessions<P> {
         match session {
             None => {
                 self.opening += 1;
-                self.deadlines.opens.arm(now, transport);
+                self.deadlines.opens.arm(self.now, transport);
             }
             Some(session) => {
-                self.deadlines.upgrades.arm(now, session);
+                self.deadlines.upgrades.arm(self.now, session);
                 if let Some(state) = self.sessions.get_mut(session) {
                     state.upgrade = Upgrade::Attached { transport, by };
                 }

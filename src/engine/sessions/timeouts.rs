@@ -66,8 +66,8 @@ impl<P: Parser> Sessions<P> {
     /// Deadlines of constant length that are armed from now on cannot be due before the shortest
     /// of them has passed; whoever arms one of another length must take it into account. The
     /// bound also makes sure that queues are trimmed while inputs come in.
-    pub(crate) fn quiet_until(&self, now: Instant, others: Option<Instant>) -> Instant {
-        let horizon = now + self.shortest_deadline.min(MAX_QUIET);
+    pub(crate) fn quiet_until(&self, others: Option<Instant>) -> Instant {
+        let horizon = self.now + self.shortest_deadline.min(MAX_QUIET);
         earliest([self.poll_timeout(), others, Some(horizon)]).unwrap_or(horizon)
     }
 
@@ -77,33 +77,28 @@ impl<P: Parser> Sessions<P> {
     }
 
     /// Runs what is due, within the budget.
-    pub(crate) fn handle_timeout(
-        &mut self,
-        now: Instant,
-        budget: &mut Budget,
-        out: &mut impl Sink<P>,
-    ) {
+    pub(crate) fn handle_timeout(&mut self, budget: &mut Budget, out: &mut impl Sink<P>) {
         self.trim();
         while budget.spend() {
             let due = &mut self.deadlines;
             let session = due
                 .closes
-                .pop_due(now)
-                .or_else(|| due.pauses.pop_due(now))
-                .or_else(|| due.upgrades.pop_due(now))
-                .or_else(|| due.pongs.pop_due(now))
-                .or_else(|| due.pings.pop_due(now));
+                .pop_due(self.now)
+                .or_else(|| due.pauses.pop_due(self.now))
+                .or_else(|| due.upgrades.pop_due(self.now))
+                .or_else(|| due.pongs.pop_due(self.now))
+                .or_else(|| due.pings.pop_due(self.now));
             if let Some(session) = session {
-                self.run_due(now, session, out);
-            } else if let Some(request) = self.deadlines.requests.pop_due(now) {
-                self.on_request_overdue(now, request, out);
-            } else if let Some(request) = self.deadlines.decisions.pop_due(now) {
-                self.on_undecided(now, request, out);
-            } else if let Some(transport) = self.deadlines.opens.pop_due(now) {
+                self.run_due(session, out);
+            } else if let Some(request) = self.deadlines.requests.pop_due(self.now) {
+                self.on_request_overdue(request, out);
+            } else if let Some(request) = self.deadlines.decisions.pop_due(self.now) {
+                self.on_undecided(request, out);
+            } else if let Some(transport) = self.deadlines.opens.pop_due(self.now) {
                 if let Some(&Attached::Accepted {
                     session: None, by, ..
                 }) = self.transports.get(transport)
-                    && by <= now
+                    && by <= self.now
                 {
                     self.close_transport(transport, true, out);
                 }
@@ -114,10 +109,10 @@ impl<P: Parser> Sessions<P> {
     }
 
     /// Runs whatever is due for one session.
-    fn run_due(&mut self, now: Instant, session: SessionKey, out: &mut impl Sink<P>) {
+    fn run_due(&mut self, session: SessionKey, out: &mut impl Sink<P>) {
         let closing = self.lane(session).and_then(|lane| lane.closing);
         if let Some(Closing { reason, by }) = closing
-            && by <= now
+            && by <= self.now
         {
             return self.expire(session, reason, out);
         }
@@ -126,22 +121,22 @@ impl<P: Parser> Sessions<P> {
         };
         let paused = state.paused;
         // What is closing is not read, paused or not.
-        if paused.is_some_and(|by| by <= now) && closing.is_none() {
+        if paused.is_some_and(|by| by <= self.now) && closing.is_none() {
             return self.expire(session, CloseReason::Unread, out);
         }
-        let mut beat = state.heartbeat.due(now, self.deadlines.pongs.span());
+        let mut beat = state.heartbeat.due(self.now, self.deadlines.pongs.span());
         if let (Some(Beat::DeclareGone), Heartbeat::Waiting { .. }, Some(_)) =
             (beat, state.heartbeat, paused)
         {
             // Its pong may lie unread. It needs another ping, not to think the server gone.
-            beat = Some(Beat::SendPing { ping_at: now });
+            beat = Some(Beat::SendPing { ping_at: self.now });
         }
-        if state.upgrade.is_overdue(now) && !self.holds_up_upgrade(session) {
+        if state.upgrade.is_overdue(self.now) && !self.holds_up_upgrade(session) {
             self.step_upgrade(session, Input::Stray, out);
         }
         match beat {
             Some(Beat::DeclareGone) => self.expire(session, CloseReason::PingTimeout, out),
-            Some(Beat::SendPing { ping_at }) => self.ping(now, session, ping_at, out),
+            Some(Beat::SendPing { ping_at }) => self.ping(session, ping_at, out),
             None => {}
         }
     }
@@ -149,15 +144,9 @@ impl<P: Parser> Sessions<P> {
     /// Sends a ping and starts waiting, whether or not it can leave at once.
     ///
     /// A closing session is not pinged, but waits all the same: so it ends.
-    fn ping(
-        &mut self,
-        now: Instant,
-        session: SessionKey,
-        ping_at: Instant,
-        out: &mut impl Sink<P>,
-    ) {
+    fn ping(&mut self, session: SessionKey, ping_at: Instant, out: &mut impl Sink<P>) {
         let pongs = &mut self.deadlines.pongs;
-        let pong_by = Heartbeat::pong_by(ping_at, now, pongs.span());
+        let pong_by = Heartbeat::pong_by(ping_at, self.now, pongs.span());
         let pong_by = pongs.arm_at(pong_by, session);
         if let Some(state) = self.sessions.get_mut(session) {
             state.heartbeat = Heartbeat::Waiting { pong_by };
@@ -223,6 +212,8 @@ impl<P: Parser> Sessions<P> {
 }
 
 /// Whether this is the instant that counts for a request.
+///
+/// Two queues ask: a request waits in one of them at a time.
 fn is_armed(requests: &Table<RequestId, Asked>, at: Instant, request: RequestId) -> bool {
     match requests.get(request).map(|asked| asked.stage) {
         Some(

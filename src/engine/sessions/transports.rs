@@ -10,24 +10,18 @@ use crate::{
         reason::{CloseReason, TransportError},
         upgrade::{Action, Input},
     },
-    time::Instant,
 };
 
 impl<P: Parser> Sessions<P> {
     /// The handshake of a WebSocket is done.
-    pub(crate) fn handle_transport_open(
-        &mut self,
-        now: Instant,
-        transport: TransportId,
-        out: &mut impl Sink<P>,
-    ) {
+    pub(crate) fn handle_transport_open(&mut self, transport: TransportId, out: &mut impl Sink<P>) {
         match self.transports.get(transport).copied() {
             Some(Attached::Accepted {
                 request, session, ..
             }) => match session {
                 // The server began to shut down while the client was being answered.
                 None if !self.accepting => self.close_transport(transport, false, out),
-                None => self.open_websocket(now, transport, request, out),
+                None => self.open_websocket(transport, request, out),
                 Some(session) => self.begin_probe(transport, session, request),
             },
             // Opened twice: the caller's mistake, and harmless.
@@ -44,7 +38,6 @@ impl<P: Parser> Sessions<P> {
 
     fn open_websocket(
         &mut self,
-        now: Instant,
         transport: TransportId,
         request: RequestId,
         out: &mut impl Sink<P>,
@@ -53,7 +46,7 @@ impl<P: Parser> Sessions<P> {
             transport,
             busy: true,
         };
-        let (session, open) = self.open(now, link, out.taken());
+        let (session, open) = self.open(link, out.taken());
         self.opening -= 1;
         if let Some(attached) = self.transports.get_mut(transport) {
             *attached = Attached::Main { session };

@@ -19,10 +19,7 @@ impl Server {
             return;
         };
         let session = delivery.session;
-        while let Some(payload) = self
-            .sessions
-            .next_message(self.now, &mut delivery, &mut self.out)
-        {
+        while let Some(payload) = self.sessions.next_message(&mut delivery, &mut self.out) {
             self.on_payload(session, payload);
             self.settle();
         }

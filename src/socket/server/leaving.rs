@@ -61,8 +61,7 @@ impl Server {
     pub(super) fn fail(&mut self, session: SessionKey, reason: DisconnectReason) {
         self.clear_connection(session, reason);
         let forced = CloseReason::ForcedClose;
-        self.sessions
-            .close(self.now, session, forced, &mut self.out);
+        self.sessions.close(session, forced, &mut self.out);
     }
 
     /// Ends every socket and pending CONNECT of a connection, in the order of joining.
@@ -127,8 +126,7 @@ impl Server {
     pub(super) fn shut_down(&mut self, session: SessionKey) {
         self.clear_connection(session, DisconnectReason::ServerShutdown);
         let reason = CloseReason::ServerShutdown;
-        self.sessions
-            .close(self.now, session, reason, &mut self.out);
+        self.sessions.close(session, reason, &mut self.out);
         self.settle();
     }
 

@@ -1,8 +1,8 @@
 //! A whole Socket.IO server as one state machine.
 //!
 //! The parts: `incoming` goes through what clients send; `admission` lets them into namespaces;
-//! `emitting` sends, `selection` finds to whom; `leaving` ends sockets and connections; `acking` settles answers; `timeouts`
-//! runs deadlines; `looks` answers questions.
+//! `emitting` sends, `selection` finds to whom; `leaving` ends sockets and connections; `acking`
+//! settles answers; `timeouts` runs deadlines; `looks` answers questions.
 
 mod acking;
 mod admission;
@@ -213,16 +213,15 @@ impl Server {
     }
 
     fn run_deadlines(&mut self, mut budget: Budget) {
-        self.sessions
-            .handle_timeout(self.now, &mut budget, &mut self.out);
+        self.sessions.handle_timeout(&mut budget, &mut self.out);
         self.settle();
         while budget.spend()
-            && let Some(session) = self.sessions.next_to_close(self.now)
+            && let Some(session) = self.sessions.next_to_close()
         {
             self.shut_down(session);
         }
         self.run_own_deadlines(&mut budget);
-        self.quiet_until = self.sessions.quiet_until(self.now, self.own_deadline());
+        self.quiet_until = self.sessions.quiet_until(self.own_deadline());
     }
 
     /// Acts on what the sessions have to tell. Then all that an input causes is queued, and names
@@ -294,9 +293,7 @@ impl Machine for Server {
 
     fn handle_request(&mut self, now: Instant, request: &Request<'_>) -> RequestId {
         self.advance(now);
-        let id = self
-            .sessions
-            .handle_request(self.now, request, &mut self.out);
+        let id = self.sessions.handle_request(request, &mut self.out);
         self.settle();
         id
     }
@@ -324,7 +321,7 @@ impl Machine for Server {
     fn handle_transport_open(&mut self, now: Instant, transport: TransportId) {
         self.advance(now);
         self.sessions
-            .handle_transport_open(self.now, transport, &mut self.out);
+            .handle_transport_open(transport, &mut self.out);
         self.settle();
     }
 
@@ -375,9 +372,7 @@ impl Machine for Server {
         admission: Admission,
     ) -> Result<(), Stale> {
         self.advance(now);
-        let done = self
-            .sessions
-            .admit(self.now, request, &admission, &mut self.out);
+        let done = self.sessions.admit(request, &admission, &mut self.out);
         self.settle();
         done
     }
@@ -390,9 +385,7 @@ impl Machine for Server {
     ) -> Result<(), Stale> {
         self.advance(now);
         let was_paused = self.sessions.is_paused(session);
-        let done = self
-            .sessions
-            .set_reading(self.now, session, paused, &mut self.out);
+        let done = self.sessions.set_reading(session, paused, &mut self.out);
         if was_paused && !paused {
             self.on_resumed(session);
         }
@@ -402,7 +395,7 @@ impl Machine for Server {
 
     fn shutdown(&mut self, now: Instant, spread: Duration) {
         self.advance(now);
-        self.sessions.begin_drain(self.now, spread, &mut self.out);
+        self.sessions.begin_drain(spread, &mut self.out);
         self.settle();
         self.run_deadlines(Budget::unlimited());
     }
