@@ -59,6 +59,11 @@ impl<K: Copy + PartialEq> Fifo<K> {
         self.entries.pop_front().map(|(_, owner)| owner)
     }
 
+    /// Takes the oldest entry, due or not.
+    pub(crate) fn take_first(&mut self) -> Option<K> {
+        self.entries.pop_front().map(|(_, owner)| owner)
+    }
+
     /// Drops the oldest entries as long as they no longer count, so that [`Fifo::next`] is not
     /// early for their sake.
     pub(crate) fn skip(&mut self, mut counts: impl FnMut(Instant, &K) -> bool) {

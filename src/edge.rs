@@ -419,8 +419,8 @@ pub trait Machine {
 
     /// `received` bytes of a body that is not complete are there so far.
     ///
-    /// The machine adds them up over all requests and refuses what passes its limit: with
-    /// [`Output::Respond`], upon which reading stops. A caller that keeps what it reads reports
+    /// The machine adds them up over all requests. Beyond its limit it gives up those bodies that it
+    /// has waited for longest: with [`Output::Respond`], upon which reading stops. A caller that keeps what it reads reports
     /// every piece but the last; who does not keep it need not report.
     fn handle_body_progress(&mut self, now: Instant, request: RequestId, received: usize);
 

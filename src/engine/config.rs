@@ -196,8 +196,8 @@ impl ConfigBuilder {
     }
 
     /// The most bytes that all bodies which are being read may hold together, as far as the caller
-    /// [reports them](crate::edge::Machine::handle_body_progress). The data request that passes it
-    /// is answered with 503, and its session closes. Default 256 MiB.
+    /// [reports them](crate::edge::Machine::handle_body_progress). Beyond it those that were waited
+    /// for longest are answered with 503, and their sessions close. Default 256 MiB.
     pub fn max_body_bytes(mut self, bytes: usize) -> Self {
         self.config.max_body_bytes = bytes;
         self

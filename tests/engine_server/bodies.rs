@@ -62,28 +62,41 @@ fn what_bodies_hold_together_is_bounded() {
     let posts: Vec<usize> = queries.iter().map(|query| world.post(query)).collect();
     world.run();
 
-    progress(&mut world, posts[0], 400);
+    progress(&mut world, posts[0], 100);
     progress(&mut world, posts[1], 300);
-    progress(&mut world, posts[1], 600);
+    progress(&mut world, posts[2], 400);
+    progress(&mut world, posts[2], 600);
     assert_eq!(lines(&mut world), [""; 0]);
-    progress(&mut world, posts[2], 1);
+    // The first has been waited for longest, then the second: one is not enough.
+    progress(&mut world, posts[2], 801);
     assert_eq!(
         lines(&mut world),
         [
-            "answer r5: 503 ",
-            "refused: unavailable: 1001 bytes of bodies are being read, at most 1000 may be",
+            "answer r3: 503 ",
+            "refused: unavailable: 1201 bytes of bodies are being read, at most 1000 may be",
+            "closed: transport error (too many bytes of bodies were being read)",
+            "answer r4: 503 ",
+            "refused: unavailable: 1101 bytes of bodies are being read, at most 1000 may be",
             "closed: transport error (too many bytes of bodies were being read)"
         ]
     );
+    // One alone is too much by itself.
+    progress(&mut world, posts[2], 1_000);
+    assert_eq!(lines(&mut world), [""; 0]);
+    progress(&mut world, posts[2], 1_001);
+    assert_eq!(lines(&mut world).len(), 3);
 
     // What is complete, or gone, is held no more.
+    let queries: Vec<String> = (0..3).map(|_| poller(&mut world).1).collect();
+    let posts: Vec<usize> = queries.iter().map(|query| world.post(query)).collect();
+    world.run();
+    progress(&mut world, posts[0], 400);
+    progress(&mut world, posts[1], 600);
     world.body(posts[0], b"4hi");
     world.run();
     world.end(posts[1], End::Gone);
     world.run();
-    let again = world.post(&queries[0]);
-    world.run();
-    progress(&mut world, again, 1_000);
+    progress(&mut world, posts[2], 1_000);
     assert_eq!(lines(&mut world), [""; 0]);
 }
 
@@ -96,8 +109,9 @@ fn no_number_that_a_caller_reports_makes_the_sum_wrong() {
     progress(&mut world, posts[0], 10);
     progress(&mut world, posts[1], usize::MAX);
     world.run();
-    assert_eq!(world.machine.statistics().body_bytes, 10);
-    world.body(posts[0], b"4hi");
+    // The sum is full: the first was given up, and the second counts for what was left.
+    assert_eq!(world.machine.statistics().body_bytes, usize::MAX - 10);
+    world.body(posts[1], b"4hi");
     world.run();
     assert_eq!(world.machine.statistics().body_bytes, 0);
 }

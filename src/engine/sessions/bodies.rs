@@ -54,7 +54,7 @@ impl<P: Parser> Sessions<P> {
         session: SessionKey,
         out: &mut impl Sink<P>,
     ) {
-        let by = self.deadlines.requests.arm(self.now, request);
+        let by = self.deadlines.bodies.arm(self.now, request);
         let body = Pending::Body {
             session,
             received: 0,
@@ -75,25 +75,32 @@ impl<P: Parser> Sessions<P> {
         received: usize,
         out: &mut impl Sink<P>,
     ) {
-        let Some(Pending::Body {
-            session,
-            received: held,
-            ..
-        }) = self.requests.get_mut(request).map(|asked| &mut asked.stage)
+        let Some(Pending::Body { received: held, .. }) =
+            self.requests.get_mut(request).map(|asked| &mut asked.stage)
         else {
             self.stats.stale_inputs += u64::from(!self.requests.contains(request));
             return;
         };
-        let session = *session;
         // A body does not shrink, and no number that a caller may say makes the sum wrong.
         let more = received.saturating_sub(*held);
         let more = more.min(usize::MAX - self.body_bytes);
         self.body_bytes += more;
         *held += more;
-        let (held, limit) = (self.body_bytes, self.config.max_body_bytes);
-        if held > limit {
-            let refusal = Refusal::Unavailable(Unavailable::Bodies { held, limit });
-            self.give_up_body(request, session, refusal, TransportError::BodiesFull, out);
+        self.make_room_for_bodies(out);
+    }
+
+    /// Gives up the bodies that were waited for longest until the others fit. Who is quick does
+    /// not pay for who is slow.
+    fn make_room_for_bodies(&mut self, out: &mut impl Sink<P>) {
+        let limit = self.config.max_body_bytes;
+        while self.body_bytes > limit
+            && let Some(request) = self.deadlines.bodies.take_first()
+        {
+            if let Some(Pending::Body { session, .. }) = self.stage(request) {
+                let held = self.body_bytes;
+                let refusal = Refusal::Unavailable(Unavailable::Bodies { held, limit });
+                self.give_up_body(request, session, refusal, TransportError::BodiesFull, out);
+            }
         }
     }
 

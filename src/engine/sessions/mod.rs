@@ -135,8 +135,10 @@ struct Deadlines {
     closes: Fifo<SessionKey>,
     /// Handshakes that wait for the application.
     decisions: Fifo<RequestId>,
-    /// Bodies being read, and answers being written.
-    requests: Fifo<RequestId>,
+    /// Bodies being read.
+    bodies: Fifo<RequestId>,
+    /// Answers being written.
+    answers: Fifo<RequestId>,
 }
 
 /// What one session keeps besides its [`Lane`].
@@ -247,7 +249,8 @@ impl<P: Parser> Sessions<P> {
                 opens: Fifo::new(config.upgrade_timeout),
                 closes: Fifo::new(config.close_timeout),
                 decisions: Fifo::new(config.admission_timeout),
-                requests: Fifo::new(config.ping_interval + config.ping_timeout),
+                bodies: Fifo::new(config.ping_interval + config.ping_timeout),
+                answers: Fifo::new(config.ping_interval + config.ping_timeout),
             },
             stats: Statistics::default(),
             shortest_deadline: [

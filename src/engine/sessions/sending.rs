@@ -209,7 +209,7 @@ impl<P: Parser> Sessions<P> {
         mut response: Response,
         out: &mut impl Sink<P>,
     ) {
-        let by = self.deadlines.requests.arm(self.now, request);
+        let by = self.deadlines.answers.arm(self.now, request);
         self.set_stage(request, Pending::Answered { carries, by });
         if let Some(asked) = self.requests.get_mut(request)
             && !asked.headers.is_empty()

@@ -56,7 +56,8 @@ impl<P: Parser> Sessions<P> {
             due.closes.next(),
             due.pauses.next(),
             due.decisions.next(),
-            due.requests.next(),
+            due.bodies.next(),
+            due.answers.next(),
             self.next_close(),
         ])
     }
@@ -90,7 +91,7 @@ impl<P: Parser> Sessions<P> {
                 .or_else(|| due.pings.pop_due(self.now));
             if let Some(session) = session {
                 self.run_due(session, out);
-            } else if let Some(request) = self.deadlines.requests.pop_due(self.now) {
+            } else if let Some(request) = self.pop_request_due() {
                 self.on_request_overdue(request, out);
             } else if let Some(request) = self.deadlines.decisions.pop_due(self.now) {
                 self.on_undecided(request, out);
@@ -106,6 +107,12 @@ impl<P: Parser> Sessions<P> {
                 break;
             }
         }
+    }
+
+    /// The next request whose body, or the taking of whose answer, is overdue.
+    fn pop_request_due(&mut self) -> Option<RequestId> {
+        let (now, due) = (self.now, &mut self.deadlines);
+        due.bodies.pop_due(now).or_else(|| due.answers.pop_due(now))
     }
 
     /// Runs whatever is due for one session.
@@ -159,8 +166,10 @@ impl<P: Parser> Sessions<P> {
     /// requests end long before their time.
     pub(super) fn skip_requests(&mut self) {
         let requests = &self.requests;
-        let due = &mut self.deadlines.requests;
-        due.skip(|at, key| is_armed(requests, at, *key));
+        let due = &mut self.deadlines;
+        for fifo in [&mut due.bodies, &mut due.answers] {
+            fifo.skip(|at, key| is_armed(requests, at, *key));
+        }
     }
 
     /// Drops entries that no longer count before they outnumber what they belong to.
@@ -197,7 +206,7 @@ impl<P: Parser> Sessions<P> {
             });
         }
         let requests = &self.requests;
-        for fifo in [&mut due.decisions, &mut due.requests] {
+        for fifo in [&mut due.decisions, &mut due.bodies, &mut due.answers] {
             if fifo.is_crowded(requests.len()) {
                 fifo.retain(|at, key| is_armed(requests, at, *key));
             }
@@ -213,7 +222,8 @@ impl<P: Parser> Sessions<P> {
 
 /// Whether this is the instant that counts for a request.
 ///
-/// Two queues ask: a request waits in one of them at a time.
+/// Several queues ask. One that still has an entry of an earlier stage, for the same instant, names
+/// the request at the right time all the same.
 fn is_armed(requests: &Table<RequestId, Asked>, at: Instant, request: RequestId) -> bool {
     match requests.get(request).map(|asked| asked.stage) {
         Some(
