@@ -14,8 +14,8 @@ use crate::{
 };
 
 keys! {
-    /// Names one HTTP request, from [`handle_request`] until its end is reported or it becomes a
-    /// transport.
+    /// Names one HTTP request, from [`handle_request`] until its end is reported, it becomes a
+    /// transport, or the machine gives it up by [`Output::AbortRequest`].
     ///
     /// [`handle_request`]: Machine::handle_request
     RequestId,
@@ -410,8 +410,8 @@ pub trait Machine {
     /// before it hands the request over.
     fn claims(&self, target: &str) -> bool;
 
-    /// A request came in. Its id ends by one [`handle_request_end`](Self::handle_request_end), or
-    /// becomes a transport.
+    /// A request came in. Its id ends by one [`handle_request_end`](Self::handle_request_end),
+    /// becomes a transport, or is given up by [`Output::AbortRequest`].
     fn handle_request(&mut self, now: Instant, request: &Request<'_>) -> RequestId;
 
     /// The body that [`Output::ReadBody`] asked for was read.
@@ -419,9 +419,10 @@ pub trait Machine {
 
     /// `received` bytes of a body that is not complete are there so far.
     ///
-    /// The machine adds them up over all requests. Beyond its limit it gives up those bodies that it
-    /// has waited for longest: with [`Output::Respond`], upon which reading stops. A caller that keeps what it reads reports
-    /// every piece but the last; who does not keep it need not report.
+    /// The machine adds them up over all requests. Beyond
+    /// [`max_body_bytes`](crate::engine::ConfigBuilder::max_body_bytes) it gives up those bodies that
+    /// it has waited for longest: with [`Output::Respond`], upon which reading stops. A caller that
+    /// keeps what it reads reports every piece but the last; who does not keep it need not report.
     fn handle_body_progress(&mut self, now: Instant, request: RequestId, received: usize);
 
     /// A request ended. [`End::Gone`] before the answer aborts it; after the answer it means that
@@ -457,7 +458,8 @@ pub trait Machine {
     /// Takes the next thing to do or know.
     fn poll_output(&mut self) -> Option<Output<Self::Event, Self::Parser>>;
 
-    /// Decides about a handshake that waits for the application.
+    /// Decides about a handshake that waits for the application, as it does with
+    /// [`ask_admission`](crate::engine::ConfigBuilder::ask_admission) alone.
     ///
     /// # Errors
     ///
@@ -475,7 +477,7 @@ pub trait Machine {
     /// What the caller has read already still comes. Then a WebSocket is not read, and a data
     /// request waits with its body unread. Pings go on, but a client that is not listened to is
     /// not declared gone, nor blamed for what it has to send in time. A session that is not taken
-    /// up again within `pause_timeout` closes.
+    /// up again within [`pause_timeout`](crate::engine::ConfigBuilder::pause_timeout) closes.
     ///
     /// # Errors
     ///

@@ -130,7 +130,8 @@ pub struct ConfigBuilder {
 }
 
 impl ConfigBuilder {
-    /// The path prefix of the server's requests. Default `/engine.io/`.
+    /// The path prefix of the server's requests. Default `/engine.io/`, under Socket.IO
+    /// `/socket.io/`.
     pub fn path(mut self, path: &str) -> Self {
         self.config.path = String::from(path);
         self
@@ -211,8 +212,8 @@ impl ConfigBuilder {
         self
     }
 
-    /// How long a handshake may wait for the application; then it is refused with 403, code 4.
-    /// Default 10 s.
+    /// How long a handshake may wait for the application; then it is refused with 403, code 4, or
+    /// with 400 if it asks for a WebSocket. Default 10 s.
     pub fn admission_timeout(mut self, span: Duration) -> Self {
         self.config.admission_timeout = span;
         self
@@ -307,7 +308,8 @@ impl ConfigBuilder {
         self
     }
 
-    /// The origins whose pages are served; others are refused with 403. Default every origin.
+    /// The origins whose pages are served; others are refused with 403, or with 400 if they ask for
+    /// a WebSocket. Default every origin.
     pub fn origins(mut self, origins: Origins) -> Self {
         self.config.origins = origins;
         self

@@ -216,16 +216,16 @@ fn is_attribute(text: &str) -> bool {
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum CookieError {
-    /// The domain is empty, or has characters other than visible ASCII without semicolon.
+    /// The domain is empty, or has characters other than spaces and visible ASCII without semicolon.
     #[error("the domain of the cookie is empty or has characters that it cannot have")]
     Domain,
-    /// The date is empty, or has characters other than visible ASCII without semicolon.
+    /// The date is empty, or has characters other than spaces and visible ASCII without semicolon.
     #[error("the date of the cookie is empty or has characters that it cannot have")]
     Expires,
     /// The name is not a token (RFC 6265, 4.1.1).
     #[error("the name of the cookie is not a token")]
     Name,
-    /// The path is empty, or has characters other than visible ASCII without semicolon.
+    /// The path is empty, or has characters other than spaces and visible ASCII without semicolon.
     #[error("the path of the cookie is empty or has characters that it cannot have")]
     Path,
 }

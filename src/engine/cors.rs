@@ -101,6 +101,7 @@ impl Cors {
     }
 
     /// The headers of an answer that pages may read, besides those that browsers always show.
+    /// Default none.
     pub fn exposed_headers(mut self, names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         self.exposed = join(names);
         self
@@ -112,7 +113,8 @@ impl Cors {
         self
     }
 
-    /// The request headers that a preflight allows. Default: those that it asks for, echoed.
+    /// The request headers that a preflight allows. Default: those that it asks for, echoed if they
+    /// take no more than 8 KiB.
     pub fn allowed_headers(mut self, names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         self.headers = Some(join(names));
         self

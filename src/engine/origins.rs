@@ -21,7 +21,8 @@ const MAX_ORIGIN: usize = 1_024;
 /// A request without an `Origin` header passes: it does not come from a page of another origin.
 /// The header of a browser is compared as it came with the origins of the list, so these have to be
 /// written as browsers do: scheme and host in lower case, no default port, no path
-/// (`https://example.com`, `http://localhost:3000`, `null`).
+/// (`https://example.com`, `http://localhost:3000`, `null`). A header above 1 KiB matches nothing,
+/// and one with control characters is a bad request whatever is served.
 ///
 /// The same value serves [`Cors::matching`], which tells browsers the same:
 ///
@@ -48,7 +49,7 @@ pub struct Origins {
 }
 
 impl Origins {
-    /// Every origin, whatever the header holds. The default.
+    /// Every origin. The default.
     pub const fn any() -> Self {
         Self {
             any: true,

@@ -19,7 +19,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Starts from the defaults: those of the reference, under the path `/socket.io/`.
+    /// Starts from the defaults, under the path `/socket.io/`. What the reference can set, too, has
+    /// the reference's default.
     pub fn builder() -> ConfigBuilder {
         ConfigBuilder {
             engine: engine::Config::builder().path("/socket.io"),
@@ -64,7 +65,8 @@ pub struct ConfigBuilder {
 }
 
 impl ConfigBuilder {
-    /// Changes settings of the layer below: path, heartbeat, payload size, transports.
+    /// Changes settings of the layer below: path, heartbeat, CORS, origins, cookie, transports, and
+    /// the limits of Engine.IO.
     ///
     /// ```
     /// use socketio_proto::socket::Config;

@@ -59,7 +59,7 @@ pub struct EngineBuilder {
 }
 
 impl EngineBuilder {
-    /// The settings of the protocol: path, heartbeat, limits.
+    /// The settings of the protocol: path, heartbeat, CORS, origins, cookie, limits.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self

@@ -59,7 +59,8 @@ struct File {
 }
 
 impl ClientFiles {
-    /// Reads the files of a folder. Those that are missing are not served.
+    /// Reads the files of a folder. Those that are missing are not served: a request for one is
+    /// refused as any other that is none of the protocol, with 400.
     ///
     /// Their version is that of the package they belong to, if a `package.json` in the folder or in
     /// the one above names `socket.io-client` or `socket.io`; otherwise a hash of them.

@@ -39,7 +39,8 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Serves HTTP/1.1 on a listener: a [`Service`], or one before another service ([`Or`]).
 ///
-/// Awaiting it serves forever, or [`until`](Serve::until) a signal.
+/// Awaiting it serves forever, or [`until`](Serve::until) a signal. A request's head may have 64 KiB
+/// and 100 headers; more is answered with 431.
 ///
 /// ```no_run
 /// # use socketio_tokio::{EngineServer, serve, Event};
@@ -101,7 +102,7 @@ impl<S> Serve<S> {
     }
 
     /// How long a client may take to send a request's head, and how long a connection between
-    /// two requests is kept. Default 30 s.
+    /// two requests is kept; then it is closed. Default 30 s.
     pub fn header_timeout(mut self, span: Duration) -> Self {
         self.header_timeout = span.min(FAR);
         self

@@ -224,16 +224,48 @@ pub struct IoBuilder {
 }
 
 impl IoBuilder {
-    /// The settings of the protocol: path, heartbeat, limits.
+    /// The settings of the protocol. Path, heartbeat, CORS, origins, cookie, and what waits for a
+    /// client are those of the layer below, [`engine`](socketio_proto::socket::ConfigBuilder::engine).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use socketio_tokio::{
+    ///     Config, Io,
+    ///     socketio_proto::engine::{ConfigError, Cookie, Cors, Origins},
+    /// };
+    ///
+    /// # fn example() -> Result<Io, ConfigError> {
+    /// // const io = new Server({
+    /// //   cors: { origin: ["https://example.com"], credentials: true },
+    /// //   cookie: true, pingInterval: 10000, connectTimeout: 10000,
+    /// // });
+    /// let origins = Origins::list(["https://example.com"]);
+    /// let config = Config::builder()
+    ///     .engine(|engine| {
+    ///         engine
+    ///             .cors(Cors::matching(origins.clone()).credentials(true))
+    ///             // CORS tells browsers; this refuses, WebSockets too.
+    ///             .origins(origins)
+    ///             .cookie(Cookie::default())
+    ///             .ping_interval(Duration::from_secs(10))
+    ///     })
+    ///     .connect_timeout(Duration::from_secs(10))
+    ///     .build()?;
+    /// let io = Io::builder().config(config).build();
+    /// # Ok(io)
+    /// # }
+    /// ```
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
     }
 
     /// Decides who may open a connection: the reference's `allowRequest`. What it gives as an error
-    /// is told to the client, with the status 403. It is asked once per connection, about the
-    /// request that opens it, before anything else of the client is looked at. Without it everybody
-    /// may.
+    /// is told to the client, with the status 403, or 400 if a WebSocket was asked for. It is asked
+    /// once per connection, about the request that opens it, behind the checks of the protocol and
+    /// of the origin; neither about a CORS preflight nor about the JavaScript client's files.
+    /// Without it everybody may.
     ///
     /// It runs in the request's own future, and is dropped if the client leaves first. It may take
     /// as long as `admission_timeout` of the configuration, 10 s; a panic refuses the client.
@@ -419,11 +451,16 @@ impl Io {
     /// As [`shutdown`](Self::shutdown), with the disconnections spread evenly over a time, so that
     /// clients do not all come back at once, here or elsewhere. The grace comes on top of
     /// it.
+    ///
+    /// [`Serve::until`](crate::Serve::until) does it by itself. Under another HTTP server call it
+    /// before that one stops to accept connections: a client that polls may need one to fetch what
+    /// waits for it.
     pub async fn drain(&self, spread: Duration, grace: Duration) -> bool {
         self.link.0.drain(spread, grace).await
     }
 
-    /// Counters and gauges of all connections, as they are now.
+    /// Counters and gauges of all connections and requests, of all namespaces together, as they are
+    /// now. It is cheap to ask.
     pub fn statistics(&self) -> Statistics {
         self.link.with(|server, _, _| server.statistics())
     }

@@ -209,12 +209,15 @@ impl Namespace {
     }
 
     /// Adds a handler of back-pressure: it is told when more waits for the client of a socket than
-    /// `high_water` of the configuration, and when no more than `low_water` does again. The two take
-    /// turns, the first is high.
+    /// [`high_water`] of the configuration, 1 MiB, and when no more than [`low_water`], 256 KiB, does
+    /// again. The two take turns, the first is high.
     ///
     /// What counts is what waits on the whole connection, so all of its sockets are told. It runs
     /// between the socket's other handlers, when it is its turn: [`Socket::queued`] says how it is
     /// then. If too much waits for the handlers already, it is left out.
+    ///
+    /// [`high_water`]: socketio_proto::engine::ConfigBuilder::high_water
+    /// [`low_water`]: socketio_proto::engine::ConfigBuilder::low_water
     pub fn on_pressure<F, Fut>(self, handler: F) -> Self
     where
         F: Fn(Socket, Pressure) -> Fut + Send + Sync + 'static,

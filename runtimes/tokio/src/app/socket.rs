@@ -108,7 +108,7 @@ impl Socket {
     }
 
     /// Bytes that wait for the client on its connection, each packet counted with 64 bytes added.
-    /// None once it is gone.
+    /// 0 once it is gone.
     pub fn queued(&self) -> usize {
         let session = self.state.session;
         let queued = self.link.with(|server, _, _| server.queued(session));
@@ -128,14 +128,19 @@ impl Socket {
     /// Sends an event to the client.
     ///
     /// [`Arguments`] are a tuple, one element for each: a single one is `(value,)`, none is `()`. Or
-    /// they are a list, each element an argument: a list as one argument is `(list,)`. Bytes at any depth travel as attachments: use
-    /// [`Binary`](crate::Binary). Received [`Args`](crate::Args) are forwarded as they came. The
-    /// event waits for a client that cannot take it at once.
+    /// they are a list, each element an argument: a list as one argument is `(list,)`. Bytes at any
+    /// depth travel as attachments: use [`Binary`](crate::Binary). Received [`Args`](crate::Args) are
+    /// forwarded as they came. The event waits for a client that cannot take it at once, up to
+    /// [`max_queued`] bytes, 32 MiB.
     ///
     /// # Errors
     ///
     /// When the event cannot be encoded, when the socket is gone, and when too much waits for the
-    /// client already, which closes its connection.
+    /// client already, which closes its connection unless [`overflow`] of the configuration says
+    /// something else.
+    ///
+    /// [`max_queued`]: socketio_proto::engine::ConfigBuilder::max_queued
+    /// [`overflow`]: socketio_proto::engine::ConfigBuilder::overflow
     pub fn emit(&self, event: &str, args: impl Arguments) -> Result<Sent, EmitError> {
         Emitter::new(self).emit(event, args)
     }
