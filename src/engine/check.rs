@@ -51,7 +51,7 @@ pub enum Refusal {
     /// Code 4: the application did not decide in time.
     #[error("the application did not decide in time")]
     Undecided,
-    /// Status 503, without a code: the server has no room for it now.
+    /// Status 503, without a code or body: the server has no room for it now.
     #[error("unavailable: {0}")]
     Unavailable(Unavailable),
     /// Code 0: the `transport` parameter names no transport that is served.
@@ -138,7 +138,9 @@ pub enum BadRequest {
 }
 
 impl Refusal {
-    /// The code on the wire, if the answer has one.
+    /// The code, which the answer to a plain request has in its JSON; none with status 503. Like that
+    /// one, the answers to [`BadRequest::BodyTimeout`], [`BadRequest::ContentType`] and
+    /// [`BadRequest::Overlap`] have no body.
     pub const fn code(self) -> Option<u8> {
         Some(match self {
             Self::UnknownTransport => 0,
@@ -151,7 +153,8 @@ impl Refusal {
         })
     }
 
-    /// The message on the wire: fixed text, nothing of the request is reflected.
+    /// The message in the answer's body: fixed text, nothing of the request is reflected. If the
+    /// application refused, its own message is sent instead.
     pub const fn message(self) -> &'static str {
         match self {
             Self::UnknownTransport => "Transport unknown",

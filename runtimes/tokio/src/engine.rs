@@ -184,22 +184,23 @@ impl EngineServer {
         self.driver.with(|server, now| server.close(now, session));
     }
 
-    /// A session's id on the wire, a credential.
+    /// A session's id on the wire, a credential; none once the session is gone.
     pub fn session_id(&self, session: SessionKey) -> Option<SessionId> {
         self.driver.with(|server, _| server.session_id(session))
     }
 
-    /// Bytes that wait for a session's client, each packet counted with 64 bytes added.
+    /// Bytes that wait for a session's client, each packet counted with 64 bytes added; none once the
+    /// session is gone.
     pub fn queued(&self, session: SessionKey) -> Option<usize> {
         self.driver.with(|server, _| server.queued(session))
     }
 
-    /// Counters and gauges, as they are now.
+    /// Counters and gauges, as they are now. It is cheap to ask.
     pub fn statistics(&self) -> Statistics {
         self.driver.with(|server, _| server.statistics())
     }
 
-    /// What carries a session now.
+    /// What carries a session now; none once it is gone.
     pub fn carrier(&self, session: SessionKey) -> Option<Carrier> {
         self.driver.with(|server, _| server.carrier(session))
     }

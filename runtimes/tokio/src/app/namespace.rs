@@ -84,7 +84,7 @@ impl Namespace {
     ///
     /// Such functions run before the client is accepted, in the order in which they were added,
     /// and the first refusal ends it: the client's `connect_error` event gets the message and the
-    /// data. One that takes longer than the configured decision timeout, or whose client goes
+    /// data. One that takes longer than the configured decision timeout, 45 s, or whose client goes
     /// away, is dropped at its next `.await`. One that panics refuses the client with `internal
     /// error`.
     ///
