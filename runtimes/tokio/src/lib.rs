@@ -55,7 +55,11 @@ mod transport;
 mod unwind;
 mod websocket;
 
-pub use socketio_proto::{self, edge::ResponseKind};
+pub use socketio_proto::{
+    self,
+    edge::ResponseKind,
+    engine::{Cookie, Cors, Origins},
+};
 
 #[cfg(feature = "compression")]
 pub use self::compression::Compression;

@@ -123,7 +123,8 @@ impl<S> Serve<S> {
     }
 
     /// How long closing may take once the signal came, besides the [spread](Self::spread); what is
-    /// left then is dropped. Default 10 s.
+    /// left then is dropped. A client that polls and does not come back to fetch its close takes
+    /// all of it. Default 10 s.
     pub fn grace(mut self, span: Duration) -> Self {
         self.grace = span.min(FAR);
         self

@@ -230,10 +230,7 @@ impl IoBuilder {
     /// ```
     /// use std::time::Duration;
     ///
-    /// use socketio_tokio::{
-    ///     Config, Io,
-    ///     socketio_proto::engine::{ConfigError, Cookie, Cors, Origins},
-    /// };
+    /// use socketio_tokio::{Config, Cookie, Cors, Io, Origins, socketio_proto::engine::ConfigError};
     ///
     /// # fn example() -> Result<Io, ConfigError> {
     /// // const io = new Server({
