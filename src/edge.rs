@@ -477,7 +477,8 @@ pub trait Machine {
     /// What the caller has read already still comes. Then a WebSocket is not read, and a data
     /// request waits with its body unread. Pings go on, but a client that is not listened to is
     /// not declared gone, nor blamed for what it has to send in time. A session that is not taken
-    /// up again within [`pause_timeout`](crate::engine::ConfigBuilder::pause_timeout) closes.
+    /// up again within [`pause_timeout`](crate::engine::ConfigBuilder::pause_timeout) closes. One
+    /// that is has half of `ping_timeout` at least for its pong.
     ///
     /// # Errors
     ///

@@ -45,7 +45,12 @@ struct Life {
     id: LifeId,
     place: usize,
     is_closing: bool,
+    pauses: u32,
 }
+
+/// How often the application pauses one session: at every end of a pause the client has a while for
+/// its pong, so whoever pauses for ever keeps a session whose client is gone.
+const MOST_PAUSES: u32 = 4;
 
 impl Chatter {
     /// Makes one.
@@ -152,6 +157,14 @@ impl Chatter {
         session: SessionKey,
         scene: &mut Scene<'_>,
     ) {
+        let life = self.lives.get_mut(&session);
+        let is_tired = life.is_some_and(|life| {
+            life.pauses += 1;
+            life.pauses > MOST_PAUSES
+        });
+        if is_tired {
+            return;
+        }
         let done = server.set_reading(now, session, true).is_ok();
         if let Some(life) = self.lives.get(&session) {
             scene.ledger.paused(life.id, true, now);
@@ -221,6 +234,7 @@ where
                         id,
                         place,
                         is_closing,
+                        pauses: 0,
                     },
                 );
                 // What is said first goes right behind the handshake.
