@@ -40,6 +40,10 @@ const FRAME_OVERHEAD: usize = 64;
 /// How many answers to pings may wait to be written; reading waits then.
 const MAX_PONGS: usize = 64;
 
+/// How many bytes of read buffers such answers may keep alive: each is a slice of the one that its
+/// ping was read into, which is as large as the largest message.
+const MAX_PINNED: usize = 1 << 20;
+
 /// The largest message that is always copied out of the buffer that it was read into. A buffer has
 /// 8 KiB, or more if a message was larger.
 const MAX_COPY: usize = 1 << 10;
@@ -112,7 +116,7 @@ impl<'a, M: Drivable, H: Handler<M>> Connection<'a, M, H> {
             if messages.len() == MAX_READ || bytes >= MAX_READ_BYTES {
                 break Poll::Ready(Ok(()));
             }
-            if self.pongs >= MAX_PONGS {
+            if self.pongs >= most_pongs(self.largest) {
                 break Poll::Pending; // Until the flush that `poll_write` tries is complete.
             }
             match Pin::new(&mut *self.socket).poll_next(cx) {
@@ -199,7 +203,8 @@ impl<'a, M: Drivable, H: Handler<M>> Connection<'a, M, H> {
             self.is_dirty = false;
             self.queued = 0;
             // Reading may have waited for this.
-            let had_to_wait = mem::take(&mut self.pongs) >= MAX_PONGS;
+            let had_to_wait = self.pongs >= most_pongs(self.largest);
+            self.pongs = 0;
             if mem::take(&mut self.is_unreported) {
                 self.transport.sent();
             }
@@ -224,6 +229,11 @@ impl<'a, M: Drivable, H: Handler<M>> Connection<'a, M, H> {
     }
 }
 
+/// How many answers to pings may wait on a connection whose largest message had this length.
+fn most_pongs(largest: usize) -> usize {
+    (MAX_PINNED / largest.max(1)).clamp(1, MAX_PONGS)
+}
+
 /// Makes the crate's message of the machine's. The payload is shared, not copied.
 fn outbound(frame: Frame) -> Message {
     match frame.kind {
@@ -244,5 +254,23 @@ fn lost(error: &Error) -> Lost {
         Error::AlreadyClosed | Error::Io(_) => CUT,
         Error::PayloadTooLong { .. } => Lost::TooBig,
         _ => Lost::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_larger_the_buffers_the_fewer_answers_to_pings_wait() {
+        for (largest, most) in [
+            (0, 64),
+            (16 << 10, 64),
+            (32 << 10, 32),
+            (1_000_000, 1),
+            (usize::MAX, 1),
+        ] {
+            assert_eq!(most_pongs(largest), most, "{largest}");
+        }
     }
 }
