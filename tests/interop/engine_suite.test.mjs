@@ -137,7 +137,9 @@ describe("heartbeat", () => {
 
   test("18: ping timeout over polling", async () => {
     const sid = await suite.open();
-    await sleep(PING_INTERVAL_MS + PING_TIMEOUT_MS);
+    // The reference has two timers one after the other, each of which may be late.
+    const late = process.env.INTEROP_SERVER ? 0 : 50;
+    await sleep(PING_INTERVAL_MS + PING_TIMEOUT_MS + late);
     assert.equal((await suite.get(sid)).status, 400);
   });
 
