@@ -10,6 +10,16 @@ use crate::{
     },
 };
 
+/// When a WebSocket is cut off instead of closed with what was handed over before.
+#[derive(Clone, Copy, Debug)]
+enum Cut {
+    /// Whatever it is doing.
+    Always,
+    /// If a batch is still out.
+    IfBusy,
+    Never,
+}
+
 impl<P: Parser> Sessions<P> {
     /// Closes a session in order: what waits is still delivered, nothing new is taken.
     ///
@@ -57,12 +67,27 @@ impl<P: Parser> Sessions<P> {
         reason: CloseReason,
         out: &mut impl Sink<P>,
     ) {
-        self.end(session, reason, "1", false, out);
+        self.end(session, reason, "1", Cut::Never, out);
+    }
+
+    /// Ends a session at once, and its WebSocket without another word: the peer at its other end
+    /// counts no more. The rest is as in [`close_now`](Self::close_now).
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "recovery takes connections over")
+    )]
+    pub(crate) fn abort(
+        &mut self,
+        session: SessionKey,
+        reason: CloseReason,
+        out: &mut impl Sink<P>,
+    ) {
+        self.end(session, reason, "1", Cut::Always, out);
     }
 
     /// Ends a session whose client said so: its poll needs no close packet any more.
     pub(super) fn close_by_client(&mut self, session: SessionKey, out: &mut impl Sink<P>) {
-        self.end(session, CloseReason::TransportClose, "6", false, out);
+        self.end(session, CloseReason::TransportClose, "6", Cut::Never, out);
     }
 
     /// Ends a session whose time is over. A batch that is still out will not be read by anybody.
@@ -72,7 +97,7 @@ impl<P: Parser> Sessions<P> {
         reason: CloseReason,
         out: &mut impl Sink<P>,
     ) {
-        self.end(session, reason, "1", true, out);
+        self.end(session, reason, "1", Cut::IfBusy, out);
     }
 
     fn end(
@@ -80,7 +105,7 @@ impl<P: Parser> Sessions<P> {
         session: SessionKey,
         reason: CloseReason,
         farewell: &'static str,
-        is_overdue: bool,
+        cut: Cut,
         out: &mut impl Sink<P>,
     ) {
         self.count_end(session, reason);
@@ -94,8 +119,12 @@ impl<P: Parser> Sessions<P> {
             } => self.end_poll(request, &[farewell], out),
             Link::WebSocket { transport, busy } => {
                 // A peer that does not read would keep the flush waiting.
-                let is_full = matches!(reason, CloseReason::QueueFull { .. });
-                let abort = is_full || (is_overdue && busy);
+                let abort = match cut {
+                    _ if matches!(reason, CloseReason::QueueFull { .. }) => true,
+                    Cut::Always => true,
+                    Cut::IfBusy => busy,
+                    Cut::Never => false,
+                };
                 self.close_transport(transport, abort, out);
             }
             Link::Polling { poll: None } | Link::Closed => {}
@@ -104,7 +133,7 @@ impl<P: Parser> Sessions<P> {
             let (id, probe) = (state.id, state.upgrade.transport());
             self.ids.remove(&id);
             if let Some(transport) = probe {
-                self.close_transport(transport, false, out);
+                self.close_transport(transport, matches!(cut, Cut::Always), out);
             }
         }
         out.notice(Notice::Closed { session, reason });

@@ -18,6 +18,8 @@ mod pausing;
 mod reading;
 mod requests;
 mod sending;
+#[cfg(test)]
+mod tests;
 mod timeouts;
 mod transports;
 
