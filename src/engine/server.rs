@@ -190,7 +190,7 @@ impl Server {
         let sent = self.sessions.send(session, packet, false, &mut self.out);
         self.settle();
         sent.map(|fate| match fate {
-            Fate::Queued { displaced } => Sent { displaced },
+            Fate::Queued { displaced, .. } => Sent { displaced },
             // Nothing volatile is sent here.
             Fate::Dropped => Sent { displaced: 0 },
         })

@@ -22,8 +22,9 @@ use crate::{
 pub(crate) enum Fate {
     /// It was volatile, and the carrier could not take it at once.
     Dropped,
-    /// It was handed over or waits. So many whole packets that had waited were dropped for it.
-    Queued { displaced: usize },
+    /// It was handed over, or it is held: the carrier is busy or absent, or others wait before it.
+    /// So many whole packets that had waited were dropped for it.
+    Queued { displaced: usize, held: bool },
 }
 
 /// A packet was refused.
@@ -74,7 +75,10 @@ impl<P: Parser> Sessions<P> {
                 let frames: Vec<Frame> = packet.into_frames().collect();
                 self.respond_poll(request, Some(session), &frames, out);
             }
-            return Ok(Fate::Queued { displaced: 0 });
+            return Ok(Fate::Queued {
+                displaced: 0,
+                held: false,
+            });
         }
         if volatile {
             self.stats.dropped_volatile.count(packet.weight());
@@ -118,6 +122,7 @@ impl<P: Parser> Sessions<P> {
         self.count_queue(session, before, out);
         Ok(Fate::Queued {
             displaced: displaced.whole,
+            held: true,
         })
     }
 

@@ -4,7 +4,7 @@ use alloc::{format, string::String, vec::Vec};
 
 use bytes::Bytes;
 
-use super::{Link, Sessions};
+use super::{Fate, Link, Sessions};
 use crate::{
     edge::{Carrier, Headers, Output, Request, SessionKey},
     engine::{CloseReason, Config, Event, Raw, outbox::Outgoing},
@@ -68,10 +68,11 @@ impl World {
         self.sessions.keys().next().unwrap()
     }
 
-    fn send(&mut self, session: SessionKey) {
+    /// Whether the packet is held.
+    fn send(&mut self, session: SessionKey) -> bool {
         let packet = Outgoing::text(Bytes::from_static(b"4hi"));
         let sent = self.sessions.send(session, packet, false, &mut self.out);
-        assert!(sent.is_ok());
+        matches!(sent.unwrap(), Fate::Queued { held: true, .. })
     }
 
     /// What was handed over to its WebSocket is written.
@@ -138,4 +139,27 @@ fn an_aborted_poller_has_its_requests_answered_and_its_probe_cut_off() {
     );
     assert_eq!(world.sessions.len(), 0);
     assert_eq!(world.sessions.statistics().transports, 0);
+}
+
+#[test]
+fn a_packet_is_held_while_its_websocket_is_busy() {
+    let mut world = World::new();
+    world.websocket("");
+    let session = world.session();
+    assert!(world.send(session), "the handshake is being written");
+    world.sent(session);
+    assert!(world.send(session), "the first packet is being written");
+    world.sent(session);
+    world.sent(session);
+    assert!(!world.send(session));
+    assert!(world.send(session));
+}
+
+#[test]
+fn a_packet_is_held_without_a_poll() {
+    let mut world = World::new();
+    let (session, query) = world.poller();
+    world.request(Carrier::Polling, "GET", &query);
+    assert!(!world.send(session));
+    assert!(world.send(session));
 }

@@ -124,7 +124,7 @@ impl Server {
             To::Socket(socket) => {
                 let result = self.deliver_to(socket, packet, options, ack);
                 match (result, ack) {
-                    (Ok(Fate::Queued { displaced }), _) => {
+                    (Ok(Fate::Queued { displaced, .. }), _) => {
                         sent.queued = 1;
                         sent.displaced = displaced;
                     }
@@ -217,7 +217,7 @@ impl Server {
         let fate = self
             .sessions
             .send(session, packet.clone(), options.volatile, &mut self.out);
-        if let Ok(Fate::Queued { displaced }) = fate {
+        if let Ok(Fate::Queued { displaced, .. }) = fate {
             sent.queued += 1;
             sent.displaced += displaced;
             return;
