@@ -32,10 +32,23 @@ pub(crate) struct Rooms {
     vacant: Vec<u32>,
     // Indexed by member; the rooms it is in, as far as they are not `GONE`.
     joined: Vec<List>,
-    // Invariant: holds (r, m) exactly when `rooms[r]` lists `m` at the first place and `joined[m]`
-    // lists `r` at the second.
-    places: LookUp<(u32, Member), (u32, u32)>,
+    // Invariant: holds (r, m) exactly when `rooms[r]` lists `m` and `joined[m]` lists `r`.
+    places: LookUp<(u32, Member), Place>,
 }
+
+/// One member in one room.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// Where `rooms[r]` lists the member.
+    in_room: u32,
+    /// Where `joined[m]` lists the room.
+    in_joined: u32,
+    #[allow(dead_code, reason = "restoring a socket will ask for it")]
+    stamp: Stamp,
+}
+
+/// A number that is kept with a membership, of no meaning here.
+pub(crate) type Stamp = u64;
 
 #[derive(Debug, Default)]
 struct Room {
@@ -90,9 +103,25 @@ impl Rooms {
         }
     }
 
-    /// Makes a room without a name, which exists for ever.
+    /// Makes a room without a name, which exists until it is removed.
     pub(crate) fn add_unnamed(&mut self) -> RoomKey {
         self.add(None)
+    }
+
+    /// Removes a room without a name in which nobody is.
+    pub(crate) fn remove_unnamed(&mut self, key: RoomKey) {
+        if let Some(room) = self.rooms.get_mut(key.0 as usize)
+            && room.name.is_none()
+            && room.members.live == 0
+        {
+            room.members.entries = Vec::new();
+            self.vacant.push(key.0);
+        }
+    }
+
+    /// How many rooms with names there are.
+    pub(crate) fn named(&self) -> usize {
+        self.names.len()
     }
 
     /// A named room, if somebody is in it.
@@ -101,16 +130,16 @@ impl Rooms {
     }
 
     /// Puts a member into a named room, which it makes if need be; `false` if it was there.
-    pub(crate) fn join(&mut self, member: Member, scope: u32, name: &str) -> bool {
+    pub(crate) fn join(&mut self, member: Member, scope: u32, name: &str, stamp: Stamp) -> bool {
         let room = self.find(scope, name).unwrap_or_else(|| {
             let name = ByteString::from(name);
             self.add(Some(Name { scope, name }))
         });
-        self.enter(member, room)
+        self.enter(member, room, stamp)
     }
 
-    /// Puts a member into a room; `false` if it was there.
-    pub(crate) fn enter(&mut self, member: Member, room: RoomKey) -> bool {
+    /// Puts a member into a room; `false`, and without effect, if it was there.
+    pub(crate) fn enter(&mut self, member: Member, room: RoomKey, stamp: Stamp) -> bool {
         if self.places.contains_key(&(room.0, member)) {
             return false;
         }
@@ -124,21 +153,31 @@ impl Rooms {
         ) else {
             return false;
         };
-        let places = (place.members.push(member), joined.push(room.0));
-        self.places.insert((room.0, member), places);
+        let place = Place {
+            in_room: place.members.push(member),
+            in_joined: joined.push(room.0),
+            stamp,
+        };
+        self.places.insert((room.0, member), place);
         true
+    }
+
+    /// The stamp of a membership.
+    #[allow(dead_code, reason = "restoring a socket will ask for it")]
+    pub(crate) fn stamp(&self, member: Member, room: RoomKey) -> Option<Stamp> {
+        self.places.get(&(room.0, member)).map(|place| place.stamp)
     }
 
     /// Takes a member out of a room; `false` if it was not there. An empty named room is deleted.
     pub(crate) fn leave(&mut self, member: Member, room: RoomKey) -> bool {
-        let Some((in_room, in_joined)) = self.places.remove(&(room.0, member)) else {
+        let Some(place) = self.places.remove(&(room.0, member)) else {
             return false;
         };
         if let Some(joined) = self.joined.get_mut(member as usize) {
-            joined.remove(in_joined);
+            joined.remove(place.in_joined);
         }
-        if let Some(place) = self.rooms.get_mut(room.0 as usize) {
-            place.members.remove(in_room);
+        if let Some(room) = self.rooms.get_mut(room.0 as usize) {
+            room.members.remove(place.in_room);
         }
         self.compact_joined(member);
         self.compact_members(room);
@@ -221,7 +260,7 @@ impl Rooms {
             let places = &mut self.places;
             place.members.compact(|member, at| {
                 if let Some(entry) = places.get_mut(&(room.0, member)) {
-                    entry.0 = at;
+                    entry.in_room = at;
                 }
             });
         }
@@ -235,7 +274,7 @@ impl Rooms {
             let places = &mut self.places;
             joined.compact(|room, at| {
                 if let Some(entry) = places.get_mut(&(room, member)) {
-                    entry.1 = at;
+                    entry.in_joined = at;
                 }
             });
         }
@@ -293,8 +332,8 @@ mod tests {
     #[test]
     fn a_room_exists_while_it_has_members() {
         let mut rooms = rooms();
-        assert!(rooms.join(1, 0, "a"));
-        assert!(!rooms.join(1, 0, "a"));
+        assert!(rooms.join(1, 0, "a", 0));
+        assert!(!rooms.join(1, 0, "a", 0));
         let a = rooms.find(0, "a").unwrap();
         assert!(rooms.leave(1, a));
         assert!(!rooms.leave(1, a));
@@ -304,8 +343,8 @@ mod tests {
     #[test]
     fn the_same_name_in_two_scopes_is_two_rooms() {
         let mut rooms = rooms();
-        rooms.join(1, 0, "a");
-        rooms.join(2, 7, "a");
+        rooms.join(1, 0, "a", 0);
+        rooms.join(2, 7, "a", 0);
         let members: Vec<_> = rooms.members(rooms.find(7, "a").unwrap()).collect();
         assert_eq!(members, [2]);
     }
@@ -335,7 +374,7 @@ mod tests {
                 match step {
                     Step::Join(m, r) => {
                         let is_new = !model.contains(&(m, r));
-                        prop_assert_eq!(rooms.join(m, 0, &format!("{r}")), is_new);
+                        prop_assert_eq!(rooms.join(m, 0, &format!("{r}"), 0), is_new);
                         if is_new {
                             model.push((m, r));
                         }

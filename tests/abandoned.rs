@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use socketio_proto::{
     edge::{End, Lost, Machine},
-    socket::{Config, Event, Options, Packet, Server, To, Wait},
+    socket::{AcceptError, Config, Event, Options, Packet, Server, To, Wait},
     time::UnixTime,
 };
 use support::{Driver, sid_of};
@@ -266,7 +266,9 @@ impl Run {
         let (server, now) = (&mut self.driver.machine, self.driver.now);
         if let Some(pending) = last {
             let done = if self.dice.roll(4) == 0 {
-                server.refuse(now, pending, "no", None)
+                server
+                    .refuse(now, pending, "no", None)
+                    .map_err(AcceptError::from)
             } else {
                 server.accept(now, pending, &["room"]).map(|_| ())
             };

@@ -9,130 +9,27 @@
 
 mod support;
 
+mod socket_server {
+    mod namespaces;
+    mod rooms;
+    pub(crate) mod world;
+}
+
 use std::{fmt::Write as _, time::Duration};
 
 use bytes::Bytes;
 use bytestring::ByteString;
+use socket_server::world::App;
 use socketio_proto::{
     edge::{Carrier, Lost, Machine, Output, Request, RequestId},
     engine::Cors,
     socket::{
-        AckKey, Binary, Config, Data, EmitError, Event, Limits, NamespaceKey, Options, Packet,
-        PendingKey, ReplyToken, Server, SocketKey, Stale, To, Wait,
+        AcceptError, Binary, Config, Data, EmitError, Event, Limits, Options, Packet, ReplyToken,
+        Server, SocketKey, Stale, To, Wait,
     },
-    time::{Instant, UnixTime},
+    time::Instant,
 };
-use support::{Driver, HeaderMap, sid_of};
-
-struct App {
-    driver: Driver<Server>,
-    root: NamespaceKey,
-    transports: usize,
-}
-
-fn print(event: &Event) -> String {
-    match event {
-        Event::AckDone {
-            outcome, missing, ..
-        } => format!("ack done: {outcome:?}, {missing} missing"),
-        Event::Acked { args, .. } => format!("acked [{}]", args.json()),
-        Event::Connecting(connecting) => format!("connecting {}", connecting.auth.json()),
-        Event::Disconnected { reason, rooms, .. } => {
-            format!("disconnected: {}, {} rooms", reason.as_str(), rooms.len())
-        }
-        Event::Packet { args, reply, .. } => {
-            let asks = if reply.is_some() { " asks" } else { "" };
-            format!("event {} [{}]{asks}", args.name(), args.json())
-        }
-        Event::SessionClosed { reason, .. } => format!("closed: {}", reason.as_str()),
-        Event::SessionOpened { .. } => "opened".to_owned(),
-        Event::Withdrawn { reason, .. } => format!("withdrawn: {reason:?}"),
-        event => format!("{event:?}"),
-    }
-}
-
-impl App {
-    fn new() -> Self {
-        Self::with(|config| config)
-    }
-
-    fn with(
-        change: impl FnOnce(
-            socketio_proto::socket::ConfigBuilder,
-        ) -> socketio_proto::socket::ConfigBuilder,
-    ) -> Self {
-        let config = Config::builder().engine(|engine| {
-            engine
-                .ping_interval(Duration::from_millis(300))
-                .ping_timeout(Duration::from_millis(200))
-        });
-        let config = change(config).build().unwrap();
-        let mut server = Server::new(config, [2; 32], UnixTime::default());
-        server.add_namespace("/admin").unwrap();
-        let root = server.namespace("/").unwrap();
-        Self {
-            driver: Driver::new(server, "/socket.io/", print),
-            root,
-            transports: 0,
-        }
-    }
-
-    /// A connection over WebSocket, as the name of its transport.
-    fn connection(&mut self) -> usize {
-        self.driver.websocket("EIO=4&transport=websocket");
-        self.driver.run();
-        let transport = self.transports;
-        self.transports += 1;
-        self.driver.open(transport);
-        self.driver.run();
-        transport
-    }
-
-    /// A connection with an accepted socket in `/`.
-    fn socket(&mut self) -> (usize, SocketKey) {
-        let transport = self.connection();
-        let socket = self.join(transport, "40");
-        (transport, socket)
-    }
-
-    fn join(&mut self, transport: usize, connect: &str) -> SocketKey {
-        self.driver.text(transport, connect);
-        let pending = self.pending();
-        let now = self.driver.now;
-        let socket = self.driver.machine.accept(now, pending, &[]).unwrap();
-        self.driver.run();
-        socket
-    }
-
-    fn pending(&mut self) -> PendingKey {
-        self.driver.run();
-        let Some(Event::Connecting(connecting)) = self.driver.events.last() else {
-            panic!("nobody asks to connect");
-        };
-        connecting.pending
-    }
-
-    fn emit(&mut self, to: To<'_>, event: &str, options: Options) -> Option<AckKey> {
-        let packet = Packet::event(event, &(1,)).unwrap();
-        let now = self.driver.now;
-        let sent = self.driver.machine.emit(now, to, packet, options).unwrap();
-        sent.ack
-    }
-
-    fn group<'a>(&self, rooms: &'a [&'a str], except: &'a [&'a str]) -> To<'a> {
-        To::Group {
-            namespace: self.root,
-            rooms,
-            except,
-            without: None,
-        }
-    }
-
-    fn says(&mut self, transport: usize, text: &str) -> Vec<String> {
-        self.driver.text(transport, text);
-        self.driver.run()
-    }
-}
+use support::{HeaderMap, sid_of};
 
 #[test]
 fn connect_is_answered_when_the_application_accepts() {
@@ -158,7 +55,7 @@ fn connect_is_answered_when_the_application_accepts() {
     );
     assert_eq!(
         app.driver.machine.accept(now, pending, &[]),
-        Err(Stale),
+        Err(AcceptError::Stale),
         "a decision is made once"
     );
 }
@@ -386,7 +283,10 @@ fn a_connect_that_nobody_decides_is_refused_in_time() {
         ]
     );
     let now = app.driver.now;
-    assert_eq!(app.driver.machine.accept(now, pending, &[]), Err(Stale));
+    assert_eq!(
+        app.driver.machine.accept(now, pending, &[]),
+        Err(AcceptError::Stale)
+    );
 }
 
 #[test]
@@ -1038,7 +938,10 @@ fn a_pending_connect_ends_with_the_shutdown() {
     let now = app.driver.now;
     app.driver.machine.shutdown(now, Duration::ZERO);
     assert_eq!(app.driver.run(), ["withdrawn: Client(ServerShutdown)"]);
-    assert_eq!(app.driver.machine.accept(now, pending, &[]), Err(Stale));
+    assert_eq!(
+        app.driver.machine.accept(now, pending, &[]),
+        Err(AcceptError::Stale)
+    );
 }
 
 #[test]
@@ -1051,7 +954,10 @@ fn an_accept_that_the_client_cannot_take_withdraws_the_connect() {
         app.emit(app.group(&[], &[]), "x", Options::new());
     }
     let now = app.driver.now;
-    assert_eq!(app.driver.machine.accept(now, pending, &[]), Err(Stale));
+    assert_eq!(
+        app.driver.machine.accept(now, pending, &[]),
+        Err(AcceptError::Stale)
+    );
     let lines = app.driver.take();
     let ends: Vec<_> = lines
         .iter()

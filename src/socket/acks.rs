@@ -78,6 +78,11 @@ impl Acks {
         key
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
     /// One more socket is asked.
     pub(crate) fn ask(&mut self, key: AckKey, socket: SocketKey) {
         if let Some(ack) = self.table.get_mut(key) {

@@ -16,6 +16,19 @@ pub struct Config {
     pub(crate) max_namespaces: usize,
     pub(crate) max_acks: usize,
     pub(crate) limits: Limits,
+    pub(crate) dynamic: Dynamic,
+    pub(crate) room_events: bool,
+}
+
+/// What becomes of namespaces that nobody added.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dynamic {
+    /// Whether the application is asked about them.
+    pub(crate) ask: bool,
+    /// Whether they stay when their last socket leaves.
+    pub(crate) keep_empty: bool,
+    /// The most that exist at a time.
+    pub(crate) most: usize,
 }
 
 impl Config {
@@ -29,7 +42,29 @@ impl Config {
             max_namespaces: 64,
             max_acks: 1_024,
             limits: Limits::default(),
+            dynamic: Dynamic {
+                ask: false,
+                keep_empty: false,
+                most: 10_000,
+            },
+            room_events: false,
         }
+    }
+
+    /// The same settings, and the application decides about namespaces that nobody added; see
+    /// [`ConfigBuilder::ask_namespaces`].
+    #[must_use]
+    pub fn with_dynamic_namespaces(mut self) -> Self {
+        self.dynamic.ask = true;
+        self
+    }
+
+    /// The same settings, and the application is told of changes of rooms; see
+    /// [`ConfigBuilder::room_events`].
+    #[must_use]
+    pub fn with_room_events(mut self) -> Self {
+        self.room_events = true;
+        self
     }
 
     /// The same settings, and the application decides about every handshake; see
@@ -62,6 +97,8 @@ pub struct ConfigBuilder {
     max_namespaces: usize,
     max_acks: usize,
     limits: Limits,
+    dynamic: Dynamic,
+    room_events: bool,
 }
 
 impl ConfigBuilder {
@@ -112,6 +149,36 @@ impl ConfigBuilder {
         self
     }
 
+    /// Whether the application decides about clients of namespaces that nobody added, in the same
+    /// event as about others: [`Connecting::known`](super::Connecting::known) is then empty, and
+    /// acceptance makes the namespace. Otherwise they are refused with `Invalid namespace`. Default
+    /// false.
+    pub fn ask_namespaces(mut self, ask: bool) -> Self {
+        self.dynamic.ask = ask;
+        self
+    }
+
+    /// Whether a dynamic namespace stays when its last socket leaves. Default false: otherwise
+    /// clients would decide how many there are.
+    pub fn keep_empty_namespaces(mut self, keep: bool) -> Self {
+        self.dynamic.keep_empty = keep;
+        self
+    }
+
+    /// The most dynamic namespaces at a time; a CONNECT that would make one more is refused.
+    /// Default 10 000.
+    pub fn max_dynamic_namespaces(mut self, namespaces: usize) -> Self {
+        self.dynamic.most = namespaces;
+        self
+    }
+
+    /// Whether the application is told who joins and leaves which room, by
+    /// [`Event::Room`](super::Event::Room). Default false: a busy server has many such changes.
+    pub fn room_events(mut self, tell: bool) -> Self {
+        self.room_events = tell;
+        self
+    }
+
     /// What one received packet may hold; more closes the connection with a parse error.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -147,6 +214,8 @@ impl ConfigBuilder {
             max_namespaces: self.max_namespaces,
             max_acks: self.max_acks,
             limits: self.limits,
+            dynamic: self.dynamic,
+            room_events: self.room_events,
         })
     }
 }

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::{Args, Data, DecodeError};
 use crate::{
-    edge::{Carrier, RequestId, SessionKey},
+    edge::{Carrier, RequestId, SessionKey, Stale},
     engine::{self, Refusal},
     key::keys,
     random::{ID_LEN, id_text},
@@ -87,6 +87,21 @@ pub enum Event {
         /// The rooms it was in, its own among them, in the order of joining.
         rooms: Box<[ByteString]>,
     },
+    /// A dynamic namespace is gone: its last socket left. What belonged to it was told before.
+    NamespaceClosed {
+        /// The namespace.
+        namespace: NamespaceKey,
+        /// Its name.
+        name: ByteString,
+    },
+    /// A dynamic namespace exists: its first socket was accepted. It precedes all that belongs to
+    /// it.
+    NamespaceOpened {
+        /// The namespace.
+        namespace: NamespaceKey,
+        /// Its name.
+        name: ByteString,
+    },
     /// A client sent an event.
     Packet {
         /// The socket.
@@ -121,6 +136,21 @@ pub enum Event {
         request: RequestId,
         /// Why.
         refusal: Refusal,
+    },
+    /// A room changed, and the configuration wants to hear of it: see [`room_events`].
+    ///
+    /// The order is that of the reference (Socket.IO reference, "Adapter events"): created before
+    /// the first is in it, deleted after the last left it. The end of a socket takes it out of all
+    /// its rooms before it is told.
+    ///
+    /// [`room_events`]: super::ConfigBuilder::room_events
+    Room {
+        /// The namespace.
+        namespace: NamespaceKey,
+        /// The room's name.
+        room: ByteString,
+        /// What happened.
+        change: RoomChange,
     },
     /// A connection closed; its sockets were reported gone before.
     SessionClosed {
@@ -159,10 +189,27 @@ pub struct Connecting {
     pub pending: PendingKey,
     /// The connection.
     pub session: SessionKey,
-    /// The namespace.
-    pub namespace: NamespaceKey,
+    /// The name of the namespace.
+    pub namespace: ByteString,
+    /// The namespace, if it exists. Otherwise acceptance makes it: see
+    /// [`ask_namespaces`](super::ConfigBuilder::ask_namespaces).
+    pub known: Option<NamespaceKey>,
     /// What the client sent along; an empty object if nothing.
     pub auth: Data,
+}
+
+/// What happened to a room.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum RoomChange {
+    /// It exists from now on: somebody is about to join.
+    Created,
+    /// Nobody is in it any more.
+    Deleted,
+    /// A socket joined.
+    Joined(SocketKey),
+    /// A socket left.
+    Left(SocketKey),
 }
 
 /// How waiting for answers ended.
@@ -287,6 +334,8 @@ pub struct Options {
     pub volatile: bool,
     /// Whether compressing it is allowed.
     pub compress: bool,
+    /// Whether it stays on this server, once several share their namespaces.
+    pub local: bool,
     /// Whether to ask for answers.
     pub ack: Wait,
 }
@@ -297,6 +346,7 @@ impl Options {
         Self {
             volatile: false,
             compress: true,
+            local: false,
             ack: Wait::No,
         }
     }
@@ -312,6 +362,13 @@ impl Options {
     #[must_use]
     pub const fn compress(mut self, allowed: bool) -> Self {
         self.compress = allowed;
+        self
+    }
+
+    /// Keeps the packet on this server. A server is always alone for now, so that it has no effect.
+    #[must_use]
+    pub const fn local(mut self) -> Self {
+        self.local = true;
         self
     }
 
@@ -346,6 +403,9 @@ pub enum Wait {
 pub struct Sent {
     /// To how many sockets it is on its way.
     pub queued: usize,
+    /// For how many of these it waits: for a poll, for a batch that is being written, or behind
+    /// other packets.
+    pub held: usize,
     /// For how many it was dropped: volatile, or their connection took no more.
     pub dropped: usize,
     /// How many packets that had waited, for whichever sockets of the same connections, were
@@ -355,6 +415,28 @@ pub struct Sent {
     pub displaced: usize,
     /// Names the answers, if some are waited for.
     pub ack: Option<AckKey>,
+}
+
+/// A client was not let in.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum AcceptError {
+    /// The CONNECT was withdrawn, or decided before.
+    #[error("the client does not wait any more")]
+    Stale,
+    /// It would be the first in a dynamic namespace, and there are too many already. The client was
+    /// refused.
+    #[error("there are {limit} dynamic namespaces already")]
+    TooManyNamespaces {
+        /// The limit.
+        limit: usize,
+    },
+}
+
+impl From<Stale> for AcceptError {
+    fn from(_: Stale) -> Self {
+        Self::Stale
+    }
 }
 
 /// An emit failed; nothing was sent.

@@ -14,6 +14,7 @@ mod event;
 mod json;
 mod ser;
 mod server;
+mod statistics;
 
 /// Scans an event's array and nothing else, for `benches/codec.rs`: not part of any interface.
 #[cfg(socketio_proto_bench)]
@@ -31,10 +32,12 @@ pub use self::{
     decode::{DecodeError, Fragment, Json, Limits, PacketKind, Received},
     encode::{Control, Packet, SealError, Sealed, is_reserved},
     event::{
-        AckKey, AckOutcome, Connecting, DisconnectReason, EmitError, Event, NamespaceKey, Options,
-        PendingKey, ReplyToken, Sent, SocketId, SocketKey, To, Violation, Wait, Withdrawal,
+        AcceptError, AckKey, AckOutcome, Connecting, DisconnectReason, EmitError, Event,
+        NamespaceKey, Options, PendingKey, ReplyToken, RoomChange, Sent, SocketId, SocketKey, To,
+        Violation, Wait, Withdrawal,
     },
     ser::EncodeError,
     server::Server,
+    statistics::{Counters, Statistics},
 };
 pub use crate::edge::Stale;

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use socketio_proto::{
     edge::Machine as _,
     socket::{
-        AckOutcome, Args, Config, Connecting, Data, Event, NamespaceKey, Options, Packet,
-        PendingKey, ReplyToken, Server, SocketKey, To, Wait,
+        AckOutcome, Args, Config, Connecting, Data, Event, Options, Packet, PendingKey, ReplyToken,
+        Server, SocketKey, To, Wait,
     },
     time::{Instant, UnixTime},
 };
@@ -149,7 +149,7 @@ impl App {
     }
 
     fn on_connecting(&mut self, server: &mut Server, now: Instant, asks: Connecting) -> Value {
-        let name = namespace_name(server, asks.namespace);
+        let name = asks.namespace.to_string();
         let auth: Value = serde_json::from_str(asks.auth.json()).unwrap();
         self.pending.insert(name.clone(), asks.pending);
         self.pendings.insert(asks.pending, name.clone());
@@ -208,10 +208,6 @@ impl App {
         });
         with_attachments(shown, args)
     }
-}
-
-fn namespace_name(server: &Server, namespace: NamespaceKey) -> String {
-    server.namespace_name(namespace).unwrap().to_string()
 }
 
 fn values(args: &Args) -> Value {

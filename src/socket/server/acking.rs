@@ -25,6 +25,7 @@ impl Server {
         let Some(ack) = state.acks.remove(&id) else {
             return;
         };
+        self.counters.acks += 1;
         let from = socket;
         self.out.tell(Event::Acked { ack, from, args });
         self.acks.take_off(ack, Off::Answered);

@@ -2,11 +2,12 @@
 //!
 //! A pending CONNECT ends in exactly one of accepted, refused and withdrawn.
 
-use alloc::boxed::Box;
+use alloc::{boxed::Box, collections::BTreeMap};
 
 use bytes::Bytes;
+use bytestring::ByteString;
 
-use super::{Pending, Server, Socket, connection::Member, incoming::violation, namespaces::scope};
+use super::{Pending, Server, Socket, connection::Member, incoming::violation, rooming::member_of};
 use crate::{
     edge::{SessionKey, Stale},
     engine::{SendError, outbox::Outgoing, sessions::Fate},
@@ -15,13 +16,16 @@ use crate::{
         decode::Received,
         encode,
         event::{
-            Connecting, DisconnectReason, Event, NamespaceKey, PendingKey, SocketId, SocketKey,
-            Violation, Withdrawal,
+            AcceptError, Connecting, DisconnectReason, Event, NamespaceKey, PendingKey, SocketId,
+            SocketKey, Violation, Withdrawal,
         },
     },
     time::Instant,
     trace::{Safe, tell},
 };
+
+/// What a client is told that would be one too many in a namespace of its own.
+const TOO_MANY: &str = "too many namespaces";
 
 impl Server {
     pub(super) fn on_connect(
@@ -29,31 +33,46 @@ impl Server {
         session: SessionKey,
         received: Received,
     ) -> Result<(), DisconnectReason> {
-        let Some(namespace) = self.namespaces.find(received.namespace()) else {
-            let answer = encode::connect_error(received.namespace(), "Invalid namespace", None);
-            self.send_protocol(session, answer);
-            return Ok(());
-        };
+        let name = received.namespace();
         let Some(connection) = self.connection(session) else {
             return Ok(());
         };
-        if let Some(Member::Joined(_) | Member::Pending(_)) = connection.member(namespace) {
+        let known = self.namespaces.find(name);
+        if known.is_some_and(|namespace| connection.member(namespace).is_some()) {
             return Err(violation(Violation::ConnectedTwice));
         }
-        if connection.len() >= self.config.max_namespaces {
-            let answer = encode::connect_error(received.namespace(), "too many namespaces", None);
+        let is_open = known.is_some_and(|namespace| self.namespaces.open(namespace).is_some());
+        let refusal = if !is_open && !self.config.dynamic.ask {
+            Some("Invalid namespace")
+        } else if connection.len() >= self.config.max_namespaces
+            || (!is_open && self.namespaces.dynamic() >= self.config.dynamic.most)
+        {
+            Some(TOO_MANY)
+        } else {
+            None
+        };
+        if let Some(message) = refusal {
+            let answer = encode::connect_error(name, message, None);
+            self.counters.refused += 1;
             self.send_protocol(session, answer);
             return Ok(());
         }
-        self.ask(session, namespace, received.into_data().unwrap_or_default());
+        // Not a slice of what was received: it may live long.
+        let known = known.and_then(|namespace| self.namespaces.get(namespace));
+        let name = known.map_or_else(|| ByteString::from(name), |it| it.name.clone());
+        self.ask(session, name, received.into_data().unwrap_or_default());
         Ok(())
     }
 
     /// Asks the application.
-    fn ask(&mut self, session: SessionKey, namespace: NamespaceKey, auth: Data) {
+    fn ask(&mut self, session: SessionKey, name: ByteString, auth: Data) {
         let by = self.now + self.config.decision_timeout;
+        let taken = self.out.outputs.taken();
+        let namespace = self
+            .namespaces
+            .wait_for(taken, name.clone(), &mut self.rooms);
         let pending = self.pending.insert(
-            self.out.outputs.taken(),
+            taken,
             Pending {
                 session,
                 namespace,
@@ -69,42 +88,63 @@ impl Server {
             namespace = namespace
         );
         if let Some(connection) = self.connection_mut(session) {
+            connection.forget_left(&name);
             connection.set(namespace, Member::Pending(pending));
         }
+        let known = self.namespaces.open(namespace).map(|_| namespace);
         self.out.tell(Event::Connecting(Box::new(Connecting {
             pending,
             session,
-            namespace,
+            namespace: name,
+            known,
             auth,
         })));
     }
 
-    /// Lets a client in: it gets its answer, joins the given rooms, and is a socket from now on.
+    /// Lets a client in: it gets its answer, joins the given rooms, and is a socket from now on. If
+    /// its namespace does not exist, it does from now on.
     ///
     /// Whatever is emitted to it afterwards follows the answer.
     ///
     /// # Errors
     ///
-    /// [`Stale`] if the CONNECT was withdrawn or decided before.
+    /// [`AcceptError::Stale`] if the CONNECT was withdrawn or decided before;
+    /// [`AcceptError::TooManyNamespaces`] if it would make one dynamic namespace too many: then the
+    /// client was refused.
     pub fn accept(
         &mut self,
         now: Instant,
         pending: PendingKey,
         rooms: &[&str],
-    ) -> Result<SocketKey, Stale> {
+    ) -> Result<SocketKey, AcceptError> {
         self.advance(now);
+        let socket = self.let_in(pending, rooms);
+        self.settle();
+        socket
+    }
+
+    fn let_in(&mut self, pending: PendingKey, rooms: &[&str]) -> Result<SocketKey, AcceptError> {
         let &Pending {
             session, namespace, ..
-        } = self.pending.get(pending).ok_or(Stale)?;
+        } = self.pending.get(pending).ok_or(AcceptError::Stale)?;
+        let limit = self.config.dynamic.most;
+        if self.namespaces.open(namespace).is_none() && self.namespaces.dynamic() >= limit {
+            // It is there: it was just found.
+            _ = self.turn_away(pending, TOO_MANY, None);
+            return Err(AcceptError::TooManyNamespaces { limit });
+        }
         let id = SocketId(self.sessions.random.id());
         let answer = encode::connect_answer(self.name_of(namespace), id.as_str());
-        if self.send_control(session, answer).is_err() {
-            // The client takes no more: its connection closed, which withdraws the CONNECT.
-            self.settle();
-            return Err(Stale);
-        }
+        // A client that takes no more is closing, which withdraws the CONNECT.
+        self.send_control(session, answer)
+            .map_err(|_| AcceptError::Stale)?;
         self.pending.remove(pending);
+        if let Some(name) = self.namespaces.begin(namespace) {
+            self.out.tell(Event::NamespaceOpened { namespace, name });
+        }
         let socket = self.add_socket(id, session, namespace);
+        self.namespaces.wait_no_more(namespace, &mut self.rooms);
+        self.counters.accepted += 1;
         tell!(
             debug,
             "connect accepted",
@@ -112,9 +152,8 @@ impl Server {
             socket = socket
         );
         for room in rooms {
-            self.join_room(socket, member_of(socket), namespace, room);
+            self.join_room(socket, room);
         }
-        self.settle();
         Ok(socket)
     }
 
@@ -124,14 +163,16 @@ impl Server {
         session: SessionKey,
         namespace: NamespaceKey,
     ) -> SocketKey {
+        let stamp = self.stamp();
         let socket = self.sockets.insert(
             self.out.outputs.taken(),
             Socket {
                 id,
                 session,
                 namespace,
-                in_own_room: true,
-                acks: alloc::collections::BTreeMap::new(),
+                in_own_room: false,
+                acks: BTreeMap::new(),
+                data: None,
             },
         );
         self.ids.insert(id, socket);
@@ -143,11 +184,13 @@ impl Server {
             *route = Some(session);
         }
         if let Some(namespace) = self.namespaces.get(namespace) {
-            self.rooms.enter(member_of(socket), namespace.everyone);
+            self.rooms
+                .enter(member_of(socket), namespace.everyone, stamp);
         }
         if let Some(connection) = self.connection_mut(session) {
             connection.set(namespace, Member::Joined(socket));
         }
+        self.join_room(socket, id.as_str());
         socket
     }
 
@@ -184,8 +227,10 @@ impl Server {
         if let Some(connection) = self.connection_mut(session) {
             connection.remove(namespace);
         }
+        self.counters.refused += 1;
         let answer = encode::connect_error(self.name_of(namespace), message, data);
         self.send_protocol(session, answer);
+        self.namespaces.wait_no_more(namespace, &mut self.rooms);
         Ok(())
     }
 
@@ -198,7 +243,17 @@ impl Server {
             reason = Safe(reason)
         );
         self.out.tell(Event::Withdrawn { pending, reason });
-        self.pending.remove(pending);
+        let Some(Pending {
+            session, namespace, ..
+        }) = self.pending.remove(pending)
+        else {
+            return;
+        };
+        if let Some(connection) = self.connection_mut(session) {
+            connection.remove(namespace);
+        }
+        self.counters.withdrawn += 1;
+        self.namespaces.wait_no_more(namespace, &mut self.rooms);
     }
 
     fn name_of(&self, namespace: NamespaceKey) -> &str {
@@ -216,49 +271,4 @@ impl Server {
     pub(super) fn send_protocol(&mut self, session: SessionKey, text: Bytes) {
         _ = self.send_control(session, text);
     }
-
-    /// Puts a socket into rooms; being in one already is no error.
-    ///
-    /// # Errors
-    ///
-    /// [`Stale`] if the socket is gone.
-    pub fn join(&mut self, socket: SocketKey, rooms: &[&str]) -> Result<(), Stale> {
-        let namespace = self.sockets.get(socket).ok_or(Stale)?.namespace;
-        for room in rooms {
-            self.join_room(socket, member_of(socket), namespace, room);
-        }
-        Ok(())
-    }
-
-    fn join_room(&mut self, socket: SocketKey, member: u32, namespace: NamespaceKey, room: &str) {
-        if let Some(socket) = self.sockets.get_mut(socket)
-            && socket.id.as_str() == room
-        {
-            socket.in_own_room = true;
-            return;
-        }
-        self.rooms.join(member, scope(namespace), room);
-    }
-
-    /// Takes a socket out of a room; not being in it is no error.
-    ///
-    /// # Errors
-    ///
-    /// [`Stale`] if the socket is gone.
-    pub fn leave(&mut self, socket: SocketKey, room: &str) -> Result<(), Stale> {
-        let state = self.sockets.get_mut(socket).ok_or(Stale)?;
-        if state.id.as_str() == room {
-            state.in_own_room = false;
-            return Ok(());
-        }
-        if let Some(room) = self.rooms.find(scope(state.namespace), room) {
-            self.rooms.leave(member_of(socket), room);
-        }
-        Ok(())
-    }
-}
-
-/// A socket in the index of rooms.
-pub(super) fn member_of(socket: SocketKey) -> u32 {
-    u32::try_from(socket.index()).expect("an index of a key fits")
 }

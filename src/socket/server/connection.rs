@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use bytestring::ByteString;
+
 use crate::{
     edge::SessionKey,
     socket::{
@@ -17,6 +19,8 @@ pub(super) struct Connection {
     owner: Option<SessionKey>,
     // In the order of joining. A client is in few namespaces, so it is searched from the front.
     members: Vec<(NamespaceKey, Member)>,
+    /// The namespaces that the server took it out of a moment ago, the last one last.
+    left: Vec<(ByteString, Instant)>,
     pub(super) assembler: Assembler,
     /// Counts while the assembler waits.
     pub(super) silence_by: Instant,
@@ -28,16 +32,19 @@ pub(super) struct Connection {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Member {
     Joined(SocketKey),
-    /// The server disconnected it. What the client sent before it could know is ignored.
-    Kicked,
     Pending(PendingKey),
 }
+
+/// The most namespaces that are remembered as left. Only an application that lets a client in and
+/// throws it out again and again reaches it.
+const MAX_LEFT: usize = 64;
 
 impl Connection {
     pub(super) fn new(owner: SessionKey, idle_by: Instant) -> Self {
         Self {
             owner: Some(owner),
             members: Vec::new(),
+            left: Vec::new(),
             assembler: Assembler::new(),
             silence_by: idle_by,
             idle_by: Some(idle_by),
@@ -55,10 +62,29 @@ impl Connection {
 
     /// How many namespaces it is in or waits for.
     pub(super) fn len(&self) -> usize {
-        let members = self.members.iter();
-        members
-            .filter(|(_, member)| *member != Member::Kicked)
-            .count()
+        self.members.len()
+    }
+
+    /// The server took it out of a namespace. What the client sent before it could know is ignored
+    /// until then.
+    pub(super) fn note_left(&mut self, name: ByteString, until: Instant, now: Instant) {
+        self.left
+            .retain(|(left, until)| *until > now && *left != name);
+        if self.left.len() >= MAX_LEFT {
+            self.left.remove(0);
+        }
+        self.left.push((name, until));
+    }
+
+    /// Whether the server took it out of a namespace a moment ago.
+    pub(super) fn has_left(&self, name: &str, now: Instant) -> bool {
+        let mut left = self.left.iter();
+        left.any(|(left, until)| *until > now && &**left == name)
+    }
+
+    /// It asks to enter a namespace: what follows was sent by one who knows that it was out.
+    pub(super) fn forget_left(&mut self, name: &str) {
+        self.left.retain(|(left, _)| &**left != name);
     }
 
     pub(super) fn member(&self, namespace: NamespaceKey) -> Option<Member> {
@@ -91,7 +117,7 @@ impl Connection {
         members
             .filter_map(|&(_, member)| match member {
                 Member::Joined(socket) => Some(socket),
-                Member::Kicked | Member::Pending(_) => None,
+                Member::Pending(_) => None,
             })
             .collect()
     }
@@ -100,6 +126,7 @@ impl Connection {
     pub(super) fn clear(&mut self) -> Vec<(NamespaceKey, Member)> {
         self.assembler = Assembler::new();
         self.idle_by = None;
+        self.left = Vec::new();
         core::mem::take(&mut self.members)
     }
 

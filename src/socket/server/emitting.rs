@@ -41,6 +41,11 @@ impl Server {
         // Publishing to other servers stands here: nothing listens yet.
         let sent = self.deliver(to, &packet, options, ack_id.zip(ack));
         self.settle();
+        if let Ok(sent) = &sent {
+            self.counters.emits += 1;
+            self.counters.queued += sent.queued as u64;
+            self.counters.dropped += sent.dropped as u64;
+        }
         sent
     }
 
@@ -49,7 +54,7 @@ impl Server {
         match to {
             To::Group { namespace, .. } => self
                 .namespaces
-                .get(namespace)
+                .open(namespace)
                 .map(|_| namespace)
                 .ok_or(EmitError::Stale),
             To::Socket(socket) => {
@@ -116,6 +121,7 @@ impl Server {
     ) -> Result<Sent, EmitError> {
         let mut sent = Sent {
             queued: 0,
+            held: 0,
             dropped: 0,
             displaced: 0,
             ack: ack.map(|(_, key)| key),
@@ -124,7 +130,8 @@ impl Server {
             To::Socket(socket) => {
                 let result = self.deliver_to(socket, packet, options, ack);
                 match (result, ack) {
-                    (Ok(Fate::Queued { displaced, .. }), _) => {
+                    (Ok(Fate::Queued { displaced, held }), _) => {
+                        sent.held = usize::from(held);
                         sent.queued = 1;
                         sent.displaced = displaced;
                     }
@@ -217,7 +224,8 @@ impl Server {
         let fate = self
             .sessions
             .send(session, packet.clone(), options.volatile, &mut self.out);
-        if let Ok(Fate::Queued { displaced, .. }) = fate {
+        if let Ok(Fate::Queued { displaced, held }) = fate {
+            sent.held += usize::from(held);
             sent.queued += 1;
             sent.displaced += displaced;
             return;

@@ -6,9 +6,19 @@ use crate::{
     engine::{Parser, sessions::Delivery},
     socket::{
         decode::{Fragment, Json, PacketKind, Received},
-        event::{DisconnectReason, Event, ReplyToken, SocketKey, Violation},
+        event::{DisconnectReason, Event, PendingKey, ReplyToken, SocketKey, Violation},
     },
 };
+
+/// What a client is to a namespace that it names.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Standing {
+    Joined(SocketKey),
+    /// The server took it out of it a moment ago: its packet may have crossed that.
+    Left,
+    Pending(PendingKey),
+    Stranger,
+}
 
 impl Server {
     /// Goes through a message or body, packet by packet.
@@ -103,20 +113,29 @@ impl Server {
         session: SessionKey,
         received: &Received,
     ) -> Result<Option<SocketKey>, DisconnectReason> {
-        match self.standing(session, received) {
-            Some(Member::Joined(socket)) => Ok(Some(socket)),
-            Some(Member::Kicked) => Ok(None),
-            Some(Member::Pending(_)) | None => Err(violation(Violation::NotJoined)),
+        match self.standing(session, received.namespace()) {
+            Standing::Joined(socket) => Ok(Some(socket)),
+            Standing::Left => Ok(None),
+            Standing::Pending(_) | Standing::Stranger => Err(violation(Violation::NotJoined)),
         }
     }
 
     /// A client's standing in the namespace of a packet.
-    pub(super) fn standing(&self, session: SessionKey, received: &Received) -> Option<Member> {
-        let namespace = self.namespaces.find(received.namespace())?;
-        self.connection(session)?.member(namespace)
+    pub(super) fn standing(&self, session: SessionKey, name: &str) -> Standing {
+        let Some(connection) = self.connection(session) else {
+            return Standing::Left;
+        };
+        let namespace = self.namespaces.find(name);
+        match namespace.and_then(|namespace| connection.member(namespace)) {
+            Some(Member::Joined(socket)) => Standing::Joined(socket),
+            Some(Member::Pending(pending)) => Standing::Pending(pending),
+            None if connection.has_left(name, self.now) => Standing::Left,
+            None => Standing::Stranger,
+        }
     }
 
     fn on_event(&mut self, socket: SocketKey, received: Received) {
+        self.counters.events += 1;
         let reply = received.id().map(|id| ReplyToken { socket, id });
         let args = received.into_args();
         self.out.tell(Event::Packet {

@@ -4,9 +4,8 @@ use alloc::vec::Vec;
 
 use super::{
     Server,
-    admission::member_of,
     connection::{Connection, Member},
-    incoming::violation,
+    incoming::{Standing, violation},
 };
 use crate::{
     edge::SessionKey,
@@ -27,23 +26,17 @@ impl Server {
         session: SessionKey,
         received: &Received,
     ) -> Result<(), DisconnectReason> {
-        match self.standing(session, received) {
-            Some(Member::Joined(socket)) => {
+        match self.standing(session, received.namespace()) {
+            Standing::Joined(socket) => {
                 self.remove_socket(socket, DisconnectReason::ClientLeft);
                 self.arm_idle(session);
             }
             // It crossed the server's own disconnect packet.
-            Some(Member::Kicked) => {}
-            Some(Member::Pending(pending)) => {
-                let namespace = self.pending.get(pending).map(|pending| pending.namespace);
-                if let (Some(namespace), Some(connection)) =
-                    (namespace, self.connection_mut(session))
-                {
-                    connection.remove(namespace);
-                }
+            Standing::Left => {}
+            Standing::Pending(pending) => {
                 self.withdraw(pending, Withdrawal::Client(DisconnectReason::ClientLeft));
             }
-            None => return Err(violation(Violation::NotJoined)),
+            Standing::Stranger => return Err(violation(Violation::NotJoined)),
         }
         Ok(())
     }
@@ -72,7 +65,6 @@ impl Server {
         for (_, member) in connection.clear() {
             match member {
                 Member::Joined(socket) => self.remove_socket(socket, reason),
-                Member::Kicked => {}
                 Member::Pending(pending) => self.withdraw(pending, Withdrawal::Client(reason)),
             }
         }
@@ -109,15 +101,17 @@ impl Server {
         let Some(state) = self.sockets.get(socket) else {
             return;
         };
-        let (session, namespace) = (state.session, state.namespace);
+        let session = state.session;
         if let Some(namespace) = self.namespace_of(state) {
-            let packet = encode::disconnect(&namespace.name);
+            let name = namespace.name.clone();
+            let packet = encode::disconnect(&name);
             self.send_protocol(session, packet);
+            let (now, until) = (self.now, self.now + self.deadlines.silence.span());
+            if let Some(connection) = self.connection_mut(session) {
+                connection.note_left(name, until, now);
+            }
         }
         self.remove_socket(socket, DisconnectReason::ServerKicked);
-        if let Some(connection) = self.connection_mut(session) {
-            connection.set(namespace, Member::Kicked);
-        }
         self.arm_idle(session);
     }
 
@@ -159,13 +153,12 @@ impl Server {
             connection.remove(namespace);
         }
         self.release_acks(&state.acks);
-    }
-
-    /// Takes a socket out of all its rooms and says which they were, its own first.
-    fn take_rooms(&mut self, socket: SocketKey) -> Vec<bytestring::ByteString> {
-        let names = self.rooms_of(socket);
-        self.rooms.leave_all(member_of(socket));
-        names
+        self.counters.disconnected += 1;
+        if !self.config.dynamic.keep_empty
+            && let Some(name) = self.namespaces.end_if_empty(namespace, &mut self.rooms)
+        {
+            self.out.tell(Event::NamespaceClosed { namespace, name });
+        }
     }
 
     /// A connection that is in no namespace any more must join one again in time.

@@ -1,16 +1,18 @@
 //! Questions to a server. They change nothing.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
+use bytes::Bytes;
 use bytestring::ByteString;
 
-use super::{Server, admission::member_of, connection::Connection};
+use super::{Server, connection::Connection, rooming::member_of};
 use crate::{
-    edge::{Carrier, SessionKey},
+    edge::{Carrier, SessionKey, Stale},
     random::SessionId,
     socket::{
         config::Config,
         event::{NamespaceKey, SocketId, SocketKey},
+        statistics::Statistics,
     },
     time::{Instant, UnixTime},
 };
@@ -31,14 +33,15 @@ impl Server {
         self.now
     }
 
-    /// A namespace by its exact name.
+    /// A namespace that exists, by its exact name.
     pub fn namespace(&self, name: &str) -> Option<NamespaceKey> {
-        self.namespaces.find(name)
+        let namespace = self.namespaces.find(name)?;
+        self.namespaces.open(namespace).map(|_| namespace)
     }
 
     /// The name of a namespace.
     pub fn namespace_name(&self, namespace: NamespaceKey) -> Option<&ByteString> {
-        self.namespaces.get(namespace).map(|it| &it.name)
+        self.namespaces.open(namespace).map(|it| &it.name)
     }
 
     /// The sockets of a connection, in the order of joining.
@@ -81,6 +84,30 @@ impl Server {
         own.into_iter().chain(names).collect()
     }
 
+    /// What the application keeps with a socket; empty if it never set it.
+    ///
+    /// # Errors
+    ///
+    /// [`Stale`] if the socket is gone.
+    pub fn data_of(&self, socket: SocketKey) -> Result<Bytes, Stale> {
+        let socket = self.sockets.get(socket).ok_or(Stale)?;
+        Ok(socket.data.as_deref().cloned().unwrap_or_default())
+    }
+
+    /// Counts and gauges of this layer; those of the connections are
+    /// [`Machine::statistics`](crate::edge::Machine::statistics).
+    pub fn socket_statistics(&self) -> Statistics {
+        Statistics {
+            sockets: self.sockets.len(),
+            pending: self.pending.len(),
+            static_namespaces: self.namespaces.fixed(),
+            dynamic_namespaces: self.namespaces.dynamic(),
+            rooms: self.rooms.named(),
+            acks: self.acks.len(),
+            counters: self.counters,
+        }
+    }
+
     /// How many sockets are in a namespace.
     pub fn count(&self, namespace: NamespaceKey) -> usize {
         let namespace = self.namespaces.get(namespace);
@@ -100,5 +127,17 @@ impl Server {
     /// The connection's id on the wire, a credential.
     pub fn session_id(&self, session: SessionKey) -> Option<SessionId> {
         self.sessions.id(session)
+    }
+
+    /// Keeps bytes with a socket, in the place of those that it kept before. They are the
+    /// application's: the server does not look at them.
+    ///
+    /// # Errors
+    ///
+    /// [`Stale`] if the socket is gone.
+    pub fn set_data(&mut self, socket: SocketKey, data: Bytes) -> Result<(), Stale> {
+        let socket = self.sockets.get_mut(socket).ok_or(Stale)?;
+        socket.data = (!data.is_empty()).then(|| Box::new(data));
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The parts: `incoming` goes through what clients send; `admission` lets them into namespaces;
 //! `emitting` sends, `selection` finds to whom; `leaving` ends sockets and connections; `acking`
-//! settles answers; `timeouts` runs deadlines; `looks` answers questions.
+//! settles answers; `rooming` keeps rooms; `timeouts` runs deadlines; `looks` answers questions.
 
 mod acking;
 mod admission;
@@ -12,14 +12,18 @@ mod incoming;
 mod leaving;
 mod looks;
 mod namespaces;
+mod rooming;
 mod selection;
 mod timeouts;
 
 use alloc::{
+    boxed::Box,
     collections::{BTreeMap, VecDeque},
     vec::Vec,
 };
 use core::time::Duration;
+
+use bytes::Bytes;
 
 use self::{
     connection::Connection,
@@ -30,6 +34,7 @@ use super::{
     config::{Config, NamespaceError},
     decode::Json,
     event::{AckKey, Event, NamespaceKey, PendingKey, SocketId, SocketKey},
+    statistics::Counters,
 };
 use crate::{
     deadlines::{Fifo, earliest},
@@ -73,6 +78,7 @@ pub struct Server {
     acks: Acks,
     deadlines: Deadlines,
     broadcasts: Broadcasts,
+    counters: Counters,
 }
 
 #[derive(Debug)]
@@ -105,6 +111,8 @@ struct Socket {
     in_own_room: bool,
     /// The answers it owes, by their ids on the wire.
     acks: BTreeMap<u64, AckKey>,
+    /// What the application keeps with it.
+    data: Option<Box<Bytes>>,
 }
 
 /// A CONNECT that waits for the application.
@@ -185,6 +193,7 @@ impl Server {
             pending: Table::new(),
             acks: Acks::new(),
             broadcasts: Broadcasts::default(),
+            counters: Counters::default(),
         }
     }
 
@@ -196,7 +205,8 @@ impl Server {
     /// Says why no client could name it.
     pub fn add_namespace(&mut self, name: &str) -> Result<NamespaceKey, NamespaceError> {
         let limit = self.config.limits.max_namespace;
-        self.namespaces.add(name, limit, &mut self.rooms)
+        let taken = self.out.outputs.taken();
+        self.namespaces.add(taken, name, limit, &mut self.rooms)
     }
 
     /// Takes time from an input: deadlines that are due run first.
@@ -255,6 +265,7 @@ impl Server {
         self.sockets.rest(queued);
         self.pending.rest(queued);
         self.acks.rest(queued);
+        self.namespaces.rest(queued);
     }
 
     fn on_opened(&mut self, session: SessionKey, request: RequestId) {

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::mem;
 
-use super::{Broadcasts, Server, admission::member_of, namespaces::scope};
+use super::{Broadcasts, Server, namespaces::scope, rooming::member_of};
 use crate::{
     rooms::Member,
     socket::event::{NamespaceKey, SocketId, SocketKey, To},

@@ -162,11 +162,12 @@ impl Tables {
         let Connecting {
             pending,
             session,
-            namespace,
+            known,
             auth,
+            ..
         } = connecting;
         // Every namespace was added to both, and every connection was opened before.
-        let namespace = self.namespaces.get(namespace);
+        let namespace = known.and_then(|namespace| self.namespaces.get(namespace));
         let Some((namespace, connection)) = namespace.zip(self.sessions.get(session)) else {
             debug_assert!(false, "a client connects to what is known");
             return;
