@@ -86,7 +86,9 @@ pub enum Event {
 impl From<Notice> for Event {
     fn from(notice: Notice) -> Self {
         match notice {
-            Notice::Closed { session, reason } => Self::SessionClosed { session, reason },
+            Notice::Closed {
+                session, reason, ..
+            } => Self::SessionClosed { session, reason },
             Notice::Handshake { request } => Self::Handshake { request },
             Notice::Opened { session, request } => Self::SessionOpened { session, request },
             Notice::Pressure {

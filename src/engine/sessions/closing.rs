@@ -8,6 +8,7 @@ use crate::{
         codec::Parser,
         reason::CloseReason,
     },
+    time::Instant,
 };
 
 /// When a WebSocket is cut off instead of closed with what was handed over before.
@@ -72,10 +73,6 @@ impl<P: Parser> Sessions<P> {
 
     /// Ends a session at once, and its WebSocket without another word: the peer at its other end
     /// counts no more. The rest is as in [`close_now`](Self::close_now).
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "recovery takes connections over")
-    )]
     pub(crate) fn abort(
         &mut self,
         session: SessionKey,
@@ -136,8 +133,19 @@ impl<P: Parser> Sessions<P> {
                 self.close_transport(transport, matches!(cut, Cut::Always), out);
             }
         }
-        out.notice(Notice::Closed { session, reason });
+        let received = self.received(session).unwrap_or_default();
+        out.notice(Notice::Closed {
+            session,
+            reason,
+            received,
+        });
         self.sessions.remove(session);
+    }
+
+    /// The client has certainly received all that was sent to it before this instant.
+    pub(crate) fn received(&self, session: SessionKey) -> Option<Instant> {
+        let state = self.sessions.get(session)?;
+        Some(state.received.before)
     }
 
     /// Answers a data request whose body is no longer wanted.

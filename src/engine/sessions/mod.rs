@@ -72,6 +72,8 @@ pub(crate) enum Notice {
     Closed {
         session: SessionKey,
         reason: CloseReason,
+        /// The client has certainly received all that was sent before.
+        received: Instant,
     },
     Handshake {
         request: RequestId,
@@ -148,6 +150,7 @@ struct Deadlines {
 struct Session {
     id: SessionId,
     heartbeat: Heartbeat,
+    received: Received,
     upgrade: Upgrade,
     /// How many upgrades were begun.
     upgrades: u8,
@@ -155,6 +158,15 @@ struct Session {
     data: Option<RequestId>,
     /// When the application's pause is over at the latest.
     paused: Option<Instant>,
+}
+
+/// What the client has certainly received: packets come in order, and it answers pings in it.
+#[derive(Clone, Copy, Debug)]
+struct Received {
+    /// All that was sent before this instant.
+    before: Instant,
+    /// When the ping was sent that is not answered yet; otherwise of no meaning.
+    asked: Instant,
 }
 
 /// A request. `Debug` leaves out the headers.
@@ -348,6 +360,10 @@ impl<P: Parser> Sessions<P> {
             Session {
                 id,
                 heartbeat: Heartbeat::Resting { ping_at: self.now },
+                received: Received {
+                    before: self.now,
+                    asked: self.now,
+                },
                 upgrade: Upgrade::Idle,
                 upgrades: 0,
                 data: None,

@@ -138,9 +138,10 @@ impl<P: Parser> Sessions<P> {
     }
 
     fn on_pong(&mut self, session: SessionKey) {
-        if let Some(state) = self.sessions.get(session)
+        if let Some(state) = self.sessions.get_mut(session)
             && state.heartbeat.awaits_pong()
         {
+            state.received.before = state.received.asked;
             self.rest_heartbeat(session);
         }
     }
