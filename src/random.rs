@@ -98,6 +98,46 @@ impl SessionId {
     }
 }
 
+/// The secret by which a client comes back to a session that it lost: the protocol's `pid`.
+///
+/// It is a credential as a [`SessionId`] is: never shown to another client, nor by `Debug`.
+#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct PrivateId(pub(crate) [u8; ID_LEN]);
+
+impl PrivateId {
+    /// Reads an id as a client sends it; `None` if no server machine can have made it.
+    pub(crate) fn from_wire(text: &str) -> Option<Self> {
+        let id = text.as_bytes().try_into().ok()?;
+        is_id(&id).then_some(Self(id))
+    }
+
+    /// The id as it stands on the wire, for the key of a store. Take care where it goes: whoever
+    /// knows it can take the session over.
+    pub fn expose(&self) -> String {
+        String::from_utf8_lossy(&self.0).into_owned()
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; ID_LEN] {
+        &self.0
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        id_text(&self.0)
+    }
+}
+
+impl fmt::Debug for PrivateId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PrivateId(..)")
+    }
+}
+
+/// Whether an id may be one that a server machine made.
+pub(crate) fn is_id(id: &[u8; ID_LEN]) -> bool {
+    id.iter()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
 impl fmt::Debug for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SessionId(..)")

@@ -43,7 +43,6 @@ struct Place {
     in_room: u32,
     /// Where `joined[m]` lists the room.
     in_joined: u32,
-    #[allow(dead_code, reason = "restoring a socket will ask for it")]
     stamp: Stamp,
 }
 
@@ -163,7 +162,6 @@ impl Rooms {
     }
 
     /// The stamp of a membership.
-    #[allow(dead_code, reason = "restoring a socket will ask for it")]
     pub(crate) fn stamp(&self, member: Member, room: RoomKey) -> Option<Stamp> {
         self.places.get(&(room.0, member)).map(|place| place.stamp)
     }

@@ -11,6 +11,7 @@ mod support;
 
 mod socket_server {
     mod namespaces;
+    mod recovery;
     mod rooms;
     pub(crate) mod world;
 }

@@ -18,6 +18,88 @@ pub struct Config {
     pub(crate) limits: Limits,
     pub(crate) dynamic: Dynamic,
     pub(crate) room_events: bool,
+    pub(crate) recovery: Option<RecoveryConfig>,
+}
+
+/// What is kept for clients that lose their connection, so that they can come back and miss nothing
+/// (Socket.IO reference, "Connection state recovery").
+///
+/// What is kept is dropped oldest first where a limit is reached:
+/// [`Event::RecoveryCut`](super::Event::RecoveryCut) says so.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[must_use]
+pub struct RecoveryConfig {
+    pub(crate) max_disconnection: Duration,
+    pub(crate) max_bytes: usize,
+    pub(crate) max_sessions: usize,
+    pub(crate) lookup_timeout: Duration,
+    pub(crate) is_external: bool,
+}
+
+impl RecoveryConfig {
+    /// Starts from the defaults.
+    pub const fn new() -> Self {
+        Self {
+            max_disconnection: Duration::from_secs(120),
+            max_bytes: 64 << 20,
+            max_sessions: 100_000,
+            lookup_timeout: Duration::from_secs(5),
+            is_external: false,
+        }
+    }
+
+    /// How long a client may be away, from when the server noticed. Default 120 s, as the
+    /// reference's `maxDisconnectionDuration`.
+    pub const fn max_disconnection(mut self, span: Duration) -> Self {
+        self.max_disconnection = span;
+        self
+    }
+
+    /// The most bytes that events and sessions hold together, for the whole server, with what keeping
+    /// them costs. Default 64 MiB.
+    pub const fn max_bytes(mut self, bytes: usize) -> Self {
+        self.max_bytes = bytes;
+        self
+    }
+
+    /// The most clients that may be away at a time. Default 100 000.
+    pub const fn max_sessions(mut self, sessions: usize) -> Self {
+        self.max_sessions = sessions;
+        self
+    }
+
+    /// How long the application may look for a session that is kept outside; then it is taken for
+    /// gone. Default 5 s.
+    pub const fn lookup_timeout(mut self, span: Duration) -> Self {
+        self.lookup_timeout = span;
+        self
+    }
+
+    /// Lets the application keep the sessions: [`Event::StoreSession`](super::Event::StoreSession)
+    /// gives them, [`Event::FindSession`](super::Event::FindSession) asks for them. The events that
+    /// were sent stay here.
+    pub const fn external(mut self) -> Self {
+        self.is_external = true;
+        self
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        for (name, span) in [
+            ("max_disconnection", self.max_disconnection),
+            ("lookup_timeout", self.lookup_timeout),
+        ] {
+            if span.is_zero() {
+                return Err(ConfigError::Span { name });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Default for RecoveryConfig {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// What becomes of namespaces that nobody added.
@@ -48,6 +130,7 @@ impl Config {
                 most: 10_000,
             },
             room_events: false,
+            recovery: None,
         }
     }
 
@@ -75,6 +158,17 @@ impl Config {
         self
     }
 
+    /// The same settings, and clients may come back; see [`ConfigBuilder::recovery`].
+    ///
+    /// # Errors
+    ///
+    /// Says which setting cannot work.
+    pub fn with_recovery(mut self, recovery: RecoveryConfig) -> Result<Self, ConfigError> {
+        recovery.check()?;
+        self.recovery = Some(recovery);
+        Ok(self)
+    }
+
     /// The settings of the layer below.
     pub fn engine(&self) -> &engine::Config {
         &self.engine
@@ -99,6 +193,7 @@ pub struct ConfigBuilder {
     limits: Limits,
     dynamic: Dynamic,
     room_events: bool,
+    recovery: Option<RecoveryConfig>,
 }
 
 impl ConfigBuilder {
@@ -179,6 +274,13 @@ impl ConfigBuilder {
         self
     }
 
+    /// Lets clients that lose their connection come back and miss nothing. Off by default: events
+    /// are then kept for a while, and each carries its offset as one more argument.
+    pub fn recovery(mut self, recovery: RecoveryConfig) -> Self {
+        self.recovery = Some(recovery);
+        self
+    }
+
     /// What one received packet may hold; more closes the connection with a parse error.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -207,6 +309,9 @@ impl ConfigBuilder {
                 return Err(ConfigError::Zero { name });
             }
         }
+        if let Some(recovery) = &self.recovery {
+            recovery.check()?;
+        }
         Ok(Config {
             engine: self.engine.build()?,
             connect_timeout: self.connect_timeout,
@@ -216,6 +321,7 @@ impl ConfigBuilder {
             limits: self.limits,
             dynamic: self.dynamic,
             room_events: self.room_events,
+            recovery: self.recovery,
         })
     }
 }

@@ -135,10 +135,6 @@ impl Packet {
 
     /// Appends an argument, as servers with recovery do it with an event's offset (Socket.IO
     /// reference, section 5.2).
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for recovery, which comes later")
-    )]
     pub(crate) fn push_argument(&mut self, argument: &str) {
         if !self.text.reopen() {
             self.text.push_str(",");
@@ -166,6 +162,13 @@ impl Packet {
             return Err(SealError::IdTooLarge { limit: MAX_ACK_ID });
         }
         Ok(self.finish(namespace, id))
+    }
+
+    /// Whether the last of the name and the arguments is a text.
+    pub(super) fn ends_with_text(&self) -> bool {
+        let json = self.text.as_bytes().strip_suffix(b"]");
+        let json = json.unwrap_or_default().trim_ascii_end();
+        json.last() == Some(&b'"')
     }
 
     /// Puts the header before the arguments, in place if it fits there.

@@ -3,20 +3,23 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
+use bytes::Bytes;
 use bytestring::ByteString;
 use thiserror::Error;
 
-use super::{Args, Data, DecodeError};
+use super::{Args, Data, DecodeError, Packet};
 use crate::{
     edge::{Carrier, RequestId, SessionKey, Stale},
     engine::{self, Refusal},
     key::keys,
-    random::{ID_LEN, id_text},
+    random::{ID_LEN, PrivateId, id_text},
 };
 
 keys! {
     /// Names one answer, or set of answers, that the server waits for.
     AckKey,
+    /// Names one search for a session in a store outside.
+    LookupKey,
     /// Names one namespace.
     NamespaceKey,
     /// Names one CONNECT that waits for the application.
@@ -87,6 +90,12 @@ pub enum Event {
         /// The rooms it was in, its own among them, in the order of joining.
         rooms: Box<[ByteString]>,
     },
+    /// A client wants to come back to a session, and sessions are kept outside: see
+    /// [`RecoveryConfig::external`]. Answer with [`session_found`](super::Server::session_found),
+    /// now or later; without an answer in time it is none.
+    ///
+    /// [`RecoveryConfig::external`]: super::RecoveryConfig::external
+    FindSession(Box<FindSession>),
     /// A dynamic namespace is gone: its last socket left. What belonged to it was told before.
     NamespaceClosed {
         /// The namespace.
@@ -130,6 +139,9 @@ pub enum Event {
         /// Whether it is high now.
         is_high: bool,
     },
+    /// Something that was kept for recovery went before its age, because of a limit. It is told once:
+    /// [`Statistics`](super::Statistics) count on.
+    RecoveryCut,
     /// A request was refused; the answer says so, too.
     Refused {
         /// The request.
@@ -166,6 +178,8 @@ pub enum Event {
         /// The request that opened it.
         request: RequestId,
     },
+    /// A client may come back to a session, and sessions are kept outside: keep it.
+    StoreSession(Box<StoreSession>),
     /// A connection moved to another carrier.
     Upgraded {
         /// The session.
@@ -196,6 +210,73 @@ pub struct Connecting {
     pub known: Option<NamespaceKey>,
     /// What the client sent along; an empty object if nothing.
     pub auth: Data,
+    /// What acceptance will restore.
+    pub recovery: Recovery,
+}
+
+/// Whether a client comes back to a session that it lost (Socket.IO reference, "Connection state
+/// recovery").
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Recovery {
+    /// It wants to, but the session is gone, or what it missed is: it becomes a new socket.
+    Failed,
+    /// It does not say so, or recovery is off.
+    None,
+    /// It does: on acceptance it is sent what it missed and is the socket that it was. Before, it
+    /// gets nothing; refused, nothing at all.
+    Restored {
+        /// The public id, which stays.
+        id: SocketId,
+        /// What the application kept with the socket.
+        data: Bytes,
+        /// The rooms that it will be in again, its own among them.
+        rooms: Box<[ByteString]>,
+        /// How many events it has missed so far.
+        missed: usize,
+    },
+}
+
+/// A client wants to come back to a session that is kept outside.
+#[derive(Clone, Debug)]
+pub struct FindSession {
+    /// Answer to this.
+    pub lookup: LookupKey,
+    /// The name of the namespace.
+    pub namespace: ByteString,
+    /// Which session: the key that it was stored under.
+    pub pid: PrivateId,
+    /// What the client received last, if anything.
+    pub offset: Option<ByteString>,
+}
+
+/// A session to be kept outside until its client comes back, or its time is over.
+#[derive(Clone, Debug)]
+pub struct StoreSession {
+    /// The key to find it by.
+    pub pid: PrivateId,
+    /// The session. Only servers of this protocol can read it.
+    pub session: Bytes,
+    /// How long to keep it.
+    pub keep: core::time::Duration,
+}
+
+/// A session that was kept outside. Whoever gives it must not give it again: it can be restored
+/// once. One that is not used in the end comes back by [`Event::StoreSession`].
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// As it was stored.
+    pub session: Bytes,
+    /// What the client has missed.
+    pub missed: Missed,
+}
+
+/// The events that a client missed.
+#[derive(Clone, Debug)]
+pub enum Missed {
+    /// Those that this server has kept itself.
+    FromLog,
+    /// These, each with its offset, in order.
+    Packets(Vec<(Packet, ByteString)>),
 }
 
 /// What happened to a room.
@@ -242,19 +323,34 @@ pub enum DisconnectReason {
     /// The server is shutting down.
     #[error("the server is shutting down")]
     ServerShutdown,
+    /// The client came back over another connection before this one was known to be lost.
+    #[error("the client came back over another connection")]
+    TakenOver,
     /// The client sent a packet at the wrong time.
     #[error("{0}")]
     Violation(Violation),
 }
 
 impl DisconnectReason {
+    /// Whether the client may come back to the socket, if recovery is on: whoever left, was thrown
+    /// out or broke a rule may not.
+    pub const fn is_recoverable(self) -> bool {
+        match self {
+            Self::Connection(reason) => !matches!(reason, engine::CloseReason::ParseError(_)),
+            Self::ServerShutdown | Self::TakenOver => true,
+            Self::ClientLeft | Self::ParseError(_) | Self::ServerKicked | Self::Violation(_) => {
+                false
+            }
+        }
+    }
+
     /// The reason as the reference implementation names it (Socket.IO reference, "Server reason
     /// strings").
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ClientLeft => "client namespace disconnect",
             Self::Connection(reason) => reason.as_str(),
-            Self::ParseError(_) => "forced close",
+            Self::ParseError(_) | Self::TakenOver => "forced close",
             Self::ServerKicked => "server namespace disconnect",
             Self::ServerShutdown => "server shutting down",
             Self::Violation(_) => "forced server close",

@@ -12,6 +12,7 @@ mod decode;
 mod encode;
 mod event;
 mod json;
+mod recovery;
 mod ser;
 mod server;
 mod statistics;
@@ -28,16 +29,18 @@ pub fn scan_event(json: &str) -> Option<usize> {
 pub use self::{
     args::{Arg, Args, ArgsError, ArgsIter, Binary, Data},
     attachments::Assembler,
-    config::{Config, ConfigBuilder, NamespaceError},
+    config::{Config, ConfigBuilder, NamespaceError, RecoveryConfig},
     decode::{DecodeError, Fragment, Json, Limits, PacketKind, Received},
     encode::{Control, Packet, SealError, Sealed, is_reserved},
     event::{
         AcceptError, AckKey, AckOutcome, Connecting, DisconnectReason, EmitError, Event,
-        NamespaceKey, Options, PendingKey, ReplyToken, RoomChange, Sent, SocketId, SocketKey, To,
-        Violation, Wait, Withdrawal,
+        FindSession, Found, LookupKey, Missed, NamespaceKey, Options, PendingKey, Recovery,
+        ReplyToken, RoomChange, Sent, SocketId, SocketKey, StoreSession, To, Violation, Wait,
+        Withdrawal,
     },
+    recovery::ImportError,
     ser::EncodeError,
     server::Server,
-    statistics::{Counters, Statistics},
+    statistics::{Counters, RecoveryStatistics, Statistics},
 };
-pub use crate::edge::Stale;
+pub use crate::{edge::Stale, random::PrivateId};

@@ -18,6 +18,30 @@ pub struct Statistics {
     pub acks: usize,
     /// What happened so far.
     pub counters: Counters,
+    /// What is kept for clients that lost their connection; all zero if recovery is off.
+    pub recovery: RecoveryStatistics,
+}
+
+/// What is kept for clients that lost their connection, and what came of it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct RecoveryStatistics {
+    /// Clients that are away now, and may come back.
+    pub sessions: usize,
+    /// Events that are kept now.
+    pub events: usize,
+    /// Bytes that both take, with what keeping them costs.
+    pub bytes: usize,
+    /// How often a client was lost that may come back.
+    pub lost: u64,
+    /// How often one did.
+    pub restored: u64,
+    /// How often one came back to nothing.
+    pub failed: u64,
+    /// Events that went before their age, because of a limit.
+    pub cut_events: u64,
+    /// Sessions that went before their age, because of a limit.
+    pub cut_sessions: u64,
 }
 
 /// What happened since a server was made.

@@ -3,7 +3,10 @@
 use bytes::Bytes;
 
 use super::sealed::{SealError, Sealed, check_namespace};
-use crate::socket::{args::Data, ser::Text};
+use crate::{
+    random::PrivateId,
+    socket::{args::Data, ser::Text},
+};
 
 /// A packet about a namespace itself, for those who use the codec without a machine, which makes
 /// them itself.
@@ -47,11 +50,20 @@ impl Control {
     }
 }
 
-/// The answer to a CONNECT that was accepted (Socket.IO reference, section 1.7).
-pub(in crate::socket) fn connect_answer(namespace: &str, sid: &str) -> Bytes {
-    let mut text = begin("40", namespace, sid.len() + 10);
+/// The answer to a CONNECT that was accepted (Socket.IO reference, section 1.7), with the secret for
+/// a return if there is one (section 5.2).
+pub(in crate::socket) fn connect_answer(
+    namespace: &str,
+    sid: &str,
+    pid: Option<&PrivateId>,
+) -> Bytes {
+    let mut text = begin("40", namespace, sid.len() + 40);
     text.push_str("{\"sid\":");
     text.push_quoted(sid);
+    if let Some(pid) = pid {
+        text.push_str(",\"pid\":");
+        text.push_quoted(pid.as_str());
+    }
     text.push_str("}");
     text.into_bytes().into()
 }

@@ -12,9 +12,12 @@ use serde::{Deserialize, Deserializer, Serializer, de};
 use serde_json::Value;
 
 use super::{sealed::SPARE, *};
-use crate::socket::args::{
-    Binary, Data,
-    tests::{answer, event, received},
+use crate::{
+    random::PrivateId,
+    socket::args::{
+        Binary, Data,
+        tests::{answer, event, received},
+    },
 };
 
 fn sealed(packet: Result<Packet, EncodeError>, namespace: &str, ack: Option<u64>) -> String {
@@ -230,8 +233,16 @@ fn answers_are_forwarded_without_a_name() {
 fn control_packets_are_those_of_the_reference() {
     let data = Data::new(&BTreeMap::from([("code", 1)])).unwrap();
 
-    assert_eq!(connect_answer("/", "abc"), r#"40{"sid":"abc"}"#);
-    assert_eq!(connect_answer("/admin", "abc"), r#"40/admin,{"sid":"abc"}"#);
+    assert_eq!(connect_answer("/", "abc", None), r#"40{"sid":"abc"}"#);
+    assert_eq!(
+        connect_answer("/admin", "abc", None),
+        r#"40/admin,{"sid":"abc"}"#
+    );
+    let pid = PrivateId(*b"abcdefghijklmnopqrst");
+    assert_eq!(
+        connect_answer("/", "abc", Some(&pid)),
+        r#"40{"sid":"abc","pid":"abcdefghijklmnopqrst"}"#
+    );
     assert_eq!(disconnect("/"), "41");
     assert_eq!(disconnect("/admin"), "41/admin,");
     assert_eq!(

@@ -20,6 +20,10 @@ impl Text {
         self.0.len()
     }
 
+    pub(in crate::socket) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     pub(super) fn reserve(&mut self, more: usize) {
         self.0.reserve_exact(more);
     }

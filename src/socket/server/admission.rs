@@ -16,9 +16,10 @@ use crate::{
         decode::Received,
         encode,
         event::{
-            AcceptError, Connecting, DisconnectReason, Event, NamespaceKey, PendingKey, SocketId,
-            SocketKey, Violation, Withdrawal,
+            AcceptError, Connecting, DisconnectReason, Event, NamespaceKey, PendingKey, Recovery,
+            SocketId, SocketKey, Violation, Withdrawal,
         },
+        recovery::Trail,
     },
     time::Instant,
     trace::{Safe, tell},
@@ -57,29 +58,24 @@ impl Server {
             self.send_protocol(session, answer);
             return Ok(());
         }
-        // Not a slice of what was received: it may live long.
-        let known = known.and_then(|namespace| self.namespaces.get(namespace));
-        let name = known.map_or_else(|| ByteString::from(name), |it| it.name.clone());
-        self.ask(session, name, received.into_data().unwrap_or_default());
+        let name = ByteString::from(name);
+        self.begin(session, &name, received.into_data().unwrap_or_default());
         Ok(())
     }
 
-    /// Asks the application.
-    fn ask(&mut self, session: SessionKey, name: ByteString, auth: Data) {
-        let by = self.now + self.config.decision_timeout;
+    /// A client waits: it is found out whether it comes back, then the application is asked.
+    fn begin(&mut self, session: SessionKey, name: &str, auth: Data) {
         let taken = self.out.outputs.taken();
-        let namespace = self
-            .namespaces
-            .wait_for(taken, name.clone(), &mut self.rooms);
+        let namespace = self.namespaces.wait_for(taken, name, &mut self.rooms);
         let pending = self.pending.insert(
             taken,
             Pending {
                 session,
                 namespace,
-                by,
+                by: Instant::MAX,
+                returns: None,
             },
         );
-        self.deadlines.decisions.arm(self.now, pending);
         tell!(
             debug,
             "connect pending",
@@ -88,16 +84,33 @@ impl Server {
             namespace = namespace
         );
         if let Some(connection) = self.connection_mut(session) {
-            connection.forget_left(&name);
+            connection.forget_left(name);
             connection.set(namespace, Member::Pending(pending));
         }
-        let known = self.namespaces.open(namespace).map(|_| namespace);
+        self.find_out(pending, auth);
+    }
+
+    /// Asks the application.
+    pub(super) fn ask(&mut self, pending: PendingKey, auth: Data, recovery: Recovery) {
+        let by = self.now + self.config.decision_timeout;
+        let Some(state) = self.pending.get_mut(pending) else {
+            return;
+        };
+        state.by = by;
+        let (session, namespace) = (state.session, state.namespace);
+        self.deadlines.decisions.arm(self.now, pending);
+        let Some(record) = self.namespaces.get(namespace) else {
+            return;
+        };
+        let known = record.is_open().then_some(namespace);
+        let namespace = record.name.clone();
         self.out.tell(Event::Connecting(Box::new(Connecting {
             pending,
             session,
-            namespace: name,
+            namespace,
             known,
             auth,
+            recovery,
         })));
     }
 
@@ -133,16 +146,15 @@ impl Server {
             _ = self.turn_away(pending, TOO_MANY, None);
             return Err(AcceptError::TooManyNamespaces { limit });
         }
-        let id = SocketId(self.sessions.random.id());
-        let answer = encode::connect_answer(self.name_of(namespace), id.as_str());
-        // A client that takes no more is closing, which withdraws the CONNECT.
-        self.send_control(session, answer)
-            .map_err(|_| AcceptError::Stale)?;
+        let returns = self
+            .pending
+            .get_mut(pending)
+            .and_then(|it| it.returns.take());
+        let socket = match returns {
+            Some(returns) => self.restore(pending, session, namespace, *returns)?,
+            None => self.add_new(session, namespace)?,
+        };
         self.pending.remove(pending);
-        if let Some(name) = self.namespaces.begin(namespace) {
-            self.out.tell(Event::NamespaceOpened { namespace, name });
-        }
-        let socket = self.add_socket(id, session, namespace);
         self.namespaces.wait_no_more(namespace, &mut self.rooms);
         self.counters.accepted += 1;
         tell!(
@@ -157,13 +169,38 @@ impl Server {
         Ok(socket)
     }
 
-    fn add_socket(
+    /// Makes a socket that was none before.
+    fn add_new(
+        &mut self,
+        session: SessionKey,
+        namespace: NamespaceKey,
+    ) -> Result<SocketKey, AcceptError> {
+        let id = SocketId(self.sessions.random.id());
+        let trail = self.begin_trail();
+        let pid = trail.as_ref().map(|trail| trail.pid);
+        let name = self.name_of(namespace);
+        let answer = encode::connect_answer(name, id.as_str(), pid.as_ref());
+        // A client that takes no more is closing, which withdraws the CONNECT.
+        self.send_control(session, answer)
+            .map_err(|_| AcceptError::Stale)?;
+        let socket = self.add_socket(id, session, namespace, trail);
+        self.join_room(socket, id.as_str());
+        Ok(socket)
+    }
+
+    /// Makes a socket; its namespace exists from now on.
+    pub(super) fn add_socket(
         &mut self,
         id: SocketId,
         session: SessionKey,
         namespace: NamespaceKey,
+        trail: Option<Box<Trail>>,
     ) -> SocketKey {
+        if let Some(name) = self.namespaces.begin(namespace) {
+            self.out.tell(Event::NamespaceOpened { namespace, name });
+        }
         let stamp = self.stamp();
+        let pid = trail.as_ref().map(|trail| trail.pid);
         let socket = self.sockets.insert(
             self.out.outputs.taken(),
             Socket {
@@ -173,8 +210,12 @@ impl Server {
                 in_own_room: false,
                 acks: BTreeMap::new(),
                 data: None,
+                trail,
             },
         );
+        if let (Some(keeper), Some(pid)) = (&mut self.keeper, pid) {
+            keeper.live.insert(pid, socket);
+        }
         self.ids.insert(id, socket);
         let index = socket.index();
         if self.routes.len() <= index {
@@ -190,7 +231,6 @@ impl Server {
         if let Some(connection) = self.connection_mut(session) {
             connection.set(namespace, Member::Joined(socket));
         }
-        self.join_room(socket, id.as_str());
         socket
     }
 
@@ -222,8 +262,12 @@ impl Server {
         data: Option<&Data>,
     ) -> Result<(), Stale> {
         let Pending {
-            session, namespace, ..
+            session,
+            namespace,
+            returns,
+            ..
         } = self.pending.remove(pending).ok_or(Stale)?;
+        self.give_up(returns);
         if let Some(connection) = self.connection_mut(session) {
             connection.remove(namespace);
         }
@@ -236,19 +280,21 @@ impl Server {
 
     /// Ends a pending CONNECT that nobody waits for any more.
     pub(super) fn withdraw(&mut self, pending: PendingKey, reason: Withdrawal) {
-        tell!(
-            debug,
-            "connect withdrawn",
-            pending = pending,
-            reason = Safe(reason)
-        );
-        self.out.tell(Event::Withdrawn { pending, reason });
-        let Some(Pending {
-            session, namespace, ..
-        }) = self.pending.remove(pending)
-        else {
+        let Some(state) = self.pending.get_mut(pending) else {
             return;
         };
+        let (session, namespace) = (state.session, state.namespace);
+        let returns = state.returns.take();
+        if self.give_up(returns) {
+            tell!(
+                debug,
+                "connect withdrawn",
+                pending = pending,
+                reason = Safe(reason)
+            );
+            self.out.tell(Event::Withdrawn { pending, reason });
+        }
+        self.pending.remove(pending);
         if let Some(connection) = self.connection_mut(session) {
             connection.remove(namespace);
         }
@@ -256,12 +302,16 @@ impl Server {
         self.namespaces.wait_no_more(namespace, &mut self.rooms);
     }
 
-    fn name_of(&self, namespace: NamespaceKey) -> &str {
+    pub(super) fn name_of(&self, namespace: NamespaceKey) -> &str {
         let namespace = self.namespaces.get(namespace);
         namespace.map_or("/", |namespace| &namespace.name)
     }
 
-    fn send_control(&mut self, session: SessionKey, text: Bytes) -> Result<Fate, SendError> {
+    pub(super) fn send_control(
+        &mut self,
+        session: SessionKey,
+        text: Bytes,
+    ) -> Result<Fate, SendError> {
         let packet = Outgoing::vital(text);
         self.sessions.send(session, packet, false, &mut self.out)
     }

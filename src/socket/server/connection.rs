@@ -26,6 +26,8 @@ pub(super) struct Connection {
     pub(super) silence_by: Instant,
     /// When it closes for want of a namespace; none while it is in one.
     pub(super) idle_by: Option<Instant>,
+    /// Set once it has closed: its client has certainly received all that was sent before.
+    pub(super) received: Option<Instant>,
 }
 
 /// A client's standing in one namespace.
@@ -48,6 +50,7 @@ impl Connection {
             assembler: Assembler::new(),
             silence_by: idle_by,
             idle_by: Some(idle_by),
+            received: None,
         }
     }
 

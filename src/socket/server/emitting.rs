@@ -37,9 +37,16 @@ impl Server {
         self.advance(now);
         let namespace = self.check_emit(to, options)?;
         let (ack_id, ack) = self.begin_ack(namespace, to, options.ack);
+        let mut packet = packet;
+        let position = self.stamp_event(&mut packet, options);
         let packet = self.encode(namespace, packet, ack_id, to, options);
         // Publishing to other servers stands here: nothing listens yet.
         let sent = self.deliver(to, &packet, options, ack_id.zip(ack));
+        if let Some(position) = position
+            && sent.is_ok()
+        {
+            self.keep_event(position, to, packet);
+        }
         self.settle();
         if let Ok(sent) = &sent {
             self.counters.emits += 1;

@@ -42,7 +42,15 @@ impl Server {
     }
 
     /// The connection under some sockets closed.
-    pub(super) fn on_closed(&mut self, session: SessionKey, reason: CloseReason) {
+    pub(super) fn on_closed(
+        &mut self,
+        session: SessionKey,
+        reason: CloseReason,
+        received: Instant,
+    ) {
+        if let Some(connection) = self.connection_mut(session) {
+            connection.received = Some(received);
+        }
         self.clear_connection(session, DisconnectReason::Connection(reason));
         if let Some(connection) = self.connection_mut(session) {
             connection.disown();
@@ -58,7 +66,7 @@ impl Server {
     }
 
     /// Ends every socket and pending CONNECT of a connection, in the order of joining.
-    fn clear_connection(&mut self, session: SessionKey, reason: DisconnectReason) {
+    pub(super) fn clear_connection(&mut self, session: SessionKey, reason: DisconnectReason) {
         let Some(connection) = self.connection_mut(session) else {
             return;
         };
@@ -130,6 +138,7 @@ impl Server {
             return;
         };
         let (session, namespace, id) = (state.session, state.namespace, state.id);
+        self.keep_socket(socket, reason);
         let rooms = self.take_rooms(socket);
         tell!(
             debug,

@@ -105,6 +105,10 @@ impl Server {
             rooms: self.rooms.named(),
             acks: self.acks.len(),
             counters: self.counters,
+            recovery: self
+                .keeper
+                .as_ref()
+                .map_or_else(Default::default, |keeper| keeper.statistics()),
         }
     }
 

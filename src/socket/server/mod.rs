@@ -6,12 +6,15 @@
 
 mod acking;
 mod admission;
+mod claim;
 mod connection;
 mod emitting;
 mod incoming;
+mod keeping;
 mod leaving;
 mod looks;
 mod namespaces;
+mod restoring;
 mod rooming;
 mod selection;
 mod timeouts;
@@ -28,12 +31,14 @@ use bytes::Bytes;
 use self::{
     connection::Connection,
     namespaces::{Namespace, Namespaces},
+    restoring::Return,
 };
 use super::{
     acks::Acks,
     config::{Config, NamespaceError},
     decode::Json,
     event::{AckKey, Event, NamespaceKey, PendingKey, SocketId, SocketKey},
+    recovery::{Keeper, Trail},
     statistics::Counters,
 };
 use crate::{
@@ -79,6 +84,8 @@ pub struct Server {
     deadlines: Deadlines,
     broadcasts: Broadcasts,
     counters: Counters,
+    /// None while recovery is off.
+    keeper: Option<Box<Keeper>>,
 }
 
 #[derive(Debug)]
@@ -113,6 +120,8 @@ struct Socket {
     acks: BTreeMap<u64, AckKey>,
     /// What the application keeps with it.
     data: Option<Box<Bytes>>,
+    /// Set while recovery is on.
+    trail: Option<Box<Trail>>,
 }
 
 /// A CONNECT that waits for the application.
@@ -121,6 +130,8 @@ struct Pending {
     session: SessionKey,
     namespace: NamespaceKey,
     by: Instant,
+    /// Set if the client comes back to a session.
+    returns: Option<Box<Return>>,
 }
 
 /// The queue of outputs, and what the sessions have to tell this layer.
@@ -167,8 +178,15 @@ impl Server {
         for span in [config.connect_timeout, config.decision_timeout, silence] {
             sessions.expect_deadline(span);
         }
+        if let Some(recovery) = &config.recovery {
+            sessions.expect_deadline(recovery.max_disconnection);
+            sessions.expect_deadline(recovery.lookup_timeout);
+        }
         let mut keys = || sessions.random.hash_keys();
         let mut rooms = Rooms::new(keys(), keys());
+        let recovery = config.recovery.clone();
+        let keeper =
+            recovery.map(|recovery| Box::new(Keeper::new(recovery, silence, origin, &mut keys)));
         Self {
             namespaces: Namespaces::new(keys(), &mut rooms),
             ids: LookUp::with_hasher(keys()),
@@ -194,6 +212,7 @@ impl Server {
             acks: Acks::new(),
             broadcasts: Broadcasts::default(),
             counters: Counters::default(),
+            keeper,
         }
     }
 
@@ -239,7 +258,11 @@ impl Server {
     fn settle(&mut self) {
         while let Some(notice) = self.out.notices.pop_front() {
             match notice {
-                Notice::Closed { session, reason } => self.on_closed(session, reason),
+                Notice::Closed {
+                    session,
+                    reason,
+                    received,
+                } => self.on_closed(session, reason, received),
                 Notice::Handshake { request } => self.out.tell(Event::Handshake { request }),
                 Notice::Opened { session, request } => self.on_opened(session, request),
                 Notice::Pressure {
@@ -260,7 +283,15 @@ impl Server {
                 }
             }
         }
+        if let Some(keeper) = &mut self.keeper
+            && keeper.take_cut()
+        {
+            self.out.tell(Event::RecoveryCut);
+        }
         let queued = self.out.outputs.queued();
+        if let Some(keeper) = &mut self.keeper {
+            keeper.lookups.rest(queued);
+        }
         self.sessions.rest(queued);
         self.sockets.rest(queued);
         self.pending.rest(queued);

@@ -140,15 +140,11 @@ impl Namespaces {
     }
 
     /// A CONNECT waits for the namespace of this name, which gets a record if it has none.
-    pub(super) fn wait_for(
-        &mut self,
-        taken: Mark,
-        name: ByteString,
-        rooms: &mut Rooms,
-    ) -> NamespaceKey {
-        let key = match self.find(&name) {
+    pub(super) fn wait_for(&mut self, taken: Mark, name: &str, rooms: &mut Rooms) -> NamespaceKey {
+        let key = match self.find(name) {
             Some(key) => key,
-            None => self.insert(taken, name, State::Closed, rooms),
+            // A copy: it may live longer than what was received.
+            None => self.insert(taken, ByteString::from(name), State::Closed, rooms),
         };
         if let Some(namespace) = self.table.get_mut(key) {
             namespace.waiting += 1;

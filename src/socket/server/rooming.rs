@@ -4,6 +4,7 @@
 //! so that a million sockets do not need a million rooms.
 
 use alloc::vec::Vec;
+use core::mem;
 
 use bytestring::ByteString;
 
@@ -72,15 +73,24 @@ impl Server {
     }
 
     pub(super) fn join_room(&mut self, socket: SocketKey, room: &str) {
-        let stamp = self.stamp();
+        self.enter_room(socket, room, self.stamp());
+    }
+
+    /// Puts a socket into a room, in which it is taken to be since `stamp`.
+    pub(super) fn enter_room(&mut self, socket: SocketKey, room: &str, stamp: Stamp) {
         let Some(state) = self.sockets.get_mut(socket) else {
             return;
         };
         let namespace = state.namespace;
         if state.id.as_str() == room {
-            if !core::mem::replace(&mut state.in_own_room, true) && self.config.room_events {
-                self.tell_room(namespace, room, RoomChange::Created);
-                self.tell_room(namespace, room, RoomChange::Joined(socket));
+            if !mem::replace(&mut state.in_own_room, true) {
+                if let Some(trail) = &mut state.trail {
+                    trail.own_room = stamp;
+                }
+                if self.config.room_events {
+                    self.tell_room(namespace, room, RoomChange::Created);
+                    self.tell_room(namespace, room, RoomChange::Joined(socket));
+                }
             }
             return;
         }
@@ -104,7 +114,10 @@ impl Server {
         };
         let namespace = state.namespace;
         if state.id.as_str() == room {
-            if core::mem::take(&mut state.in_own_room) {
+            if mem::take(&mut state.in_own_room) {
+                if let Some(from) = state.trail.as_ref().map(|trail| trail.own_room) {
+                    self.note_past_room(socket, ByteString::from(room), from);
+                }
                 self.tell_own_room_left(namespace, socket, room);
             }
         } else if let Some(key) = self.rooms.find(scope(namespace), room) {
@@ -119,7 +132,14 @@ impl Server {
         key: RoomKey,
         room: &str,
     ) {
-        if self.rooms.leave(member_of(socket), key) && self.config.room_events {
+        let member = member_of(socket);
+        if self.keeper.is_some()
+            && let Some(from) = self.rooms.stamp(member, key)
+            && let Some(name) = self.rooms.name(key).cloned()
+        {
+            self.note_past_room(socket, name, from);
+        }
+        if self.rooms.leave(member, key) && self.config.room_events {
             self.tell_room(namespace, room, RoomChange::Left(socket));
             if self.rooms.find(scope(namespace), room).is_none() {
                 self.tell_room(namespace, room, RoomChange::Deleted);
@@ -138,12 +158,6 @@ impl Server {
         // What has no name is among them.
         self.rooms.leave_all(member_of(socket));
         names
-    }
-
-    /// What a membership that begins now is marked with.
-    #[expect(clippy::unused_self, reason = "nothing counts positions yet")]
-    pub(super) fn stamp(&self) -> Stamp {
-        0
     }
 
     fn tell_own_room_left(&mut self, namespace: NamespaceKey, socket: SocketKey, room: &str) {

@@ -5,7 +5,7 @@ use crate::{
     deadlines::earliest,
     edge::SessionKey,
     engine::sessions::Budget,
-    socket::event::{AckOutcome, Event, PendingKey, Violation, Withdrawal},
+    socket::event::{AckOutcome, Event, LookupKey, PendingKey, Violation, Withdrawal},
     time::Instant,
     trace::{Safe, tell},
 };
@@ -18,6 +18,9 @@ impl Server {
             self.deadlines.decisions.next(),
             self.deadlines.silence.next(),
             self.acks.next_deadline(),
+            self.keeper
+                .as_ref()
+                .and_then(|keeper| keeper.next_deadline()),
         ])
     }
 
@@ -35,11 +38,26 @@ impl Server {
                 self.on_undecided(pending);
             } else if let Some(session) = self.deadlines.idle.pop_due(now) {
                 self.on_idle(session);
-            } else {
+            } else if let Some(lookup) = self.due_lookup() {
+                // Without an answer there is no session. It may have been answered before.
+                _ = self.end_lookup(lookup, None);
+            } else if !self.expire_kept() {
                 break;
             }
             self.settle();
         }
+    }
+
+    fn due_lookup(&mut self) -> Option<LookupKey> {
+        self.keeper.as_mut()?.lookups_due.pop_due(self.now)
+    }
+
+    /// Drops one thing that was kept for long enough.
+    fn expire_kept(&mut self) -> bool {
+        let now = self.now;
+        self.keeper
+            .as_mut()
+            .is_some_and(|keeper| keeper.expire_one(now))
     }
 
     fn on_silence(&mut self, session: SessionKey) {
@@ -114,6 +132,15 @@ impl Server {
                 .retain(|at, key| find(key).and_then(Connection::silence) == Some(at));
         }
         let pending = &self.pending;
+        if let Some(keeper) = &mut self.keeper {
+            let keeper = &mut **keeper;
+            if keeper.lookups_due.is_crowded(keeper.lookups.len()) {
+                let lookups = &keeper.lookups;
+                keeper
+                    .lookups_due
+                    .retain(|_, lookup| lookups.contains(*lookup));
+            }
+        }
         if due.decisions.is_crowded(pending.len()) {
             due.decisions.retain(|_, key| pending.contains(*key));
         }

@@ -1,0 +1,391 @@
+//! Clients that come back to a session that they lost (Socket.IO reference, "Restoring").
+//!
+//! A CONNECT that names a session is a claim. Whether it holds is found out before the application
+//! is asked, in the machine or in a store outside; what it gives happens at acceptance, and only
+//! then: whoever is refused gets nothing. A session is consumed by one restore.
+
+use alloc::{boxed::Box, vec::Vec};
+
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use super::{
+    Pending, Server,
+    claim::{self, Says},
+    emitting::outgoing,
+};
+use crate::{
+    edge::{SessionKey, Stale},
+    engine::{CloseReason, outbox::Outgoing},
+    socket::{
+        AcceptError, Data, ImportError, encode,
+        event::{
+            DisconnectReason, Event, FindSession, Found, LookupKey, Missed, NamespaceKey,
+            PendingKey, Recovery, SocketKey,
+        },
+        recovery::{Claim, Offset, Past, Session, Trail, read_session},
+    },
+    time::Instant,
+    trace::tell,
+};
+
+/// What a pending CONNECT claims.
+#[derive(Debug)]
+pub(super) enum Return {
+    /// A store outside is being asked. The application does not know of the CONNECT yet.
+    Sought {
+        lookup: LookupKey,
+        claim: Claim,
+        auth: Data,
+    },
+    /// A session that is kept here.
+    Here(Claim),
+    /// One that was kept outside, and what was missed of it.
+    Found {
+        claim: Claim,
+        session: Box<Session>,
+        missed: Missed,
+    },
+}
+
+impl Server {
+    /// Finds out whether a client comes back, then asks the application.
+    pub(super) fn find_out(&mut self, pending: PendingKey, auth: Data) {
+        let Some(keeper) = &mut self.keeper else {
+            return self.ask(pending, auth, Recovery::None);
+        };
+        let claim = match claim::read(&auth) {
+            Says::Nothing => return self.ask(pending, auth, Recovery::None),
+            Says::Wrong => return self.fail_claim(pending, auth),
+            Says::Had(claim) => claim,
+        };
+        let is_here = keeper.live.contains_key(&claim.pid) || !keeper.config.is_external;
+        if !is_here {
+            return self.seek(pending, claim, auth);
+        }
+        match self.promise(pending, claim, None) {
+            Some(recovery) => {
+                self.set_return(pending, Some(Return::Here(claim)));
+                self.ask(pending, auth, recovery);
+            }
+            None => self.fail_claim(pending, auth),
+        }
+    }
+
+    fn fail_claim(&mut self, pending: PendingKey, auth: Data) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.count_failed();
+        }
+        self.set_return(pending, None);
+        self.ask(pending, auth, Recovery::Failed);
+    }
+
+    /// Asks a store outside.
+    fn seek(&mut self, pending: PendingKey, claim: Claim, auth: Data) {
+        let Some(namespace) = self.name_of_pending(pending) else {
+            return;
+        };
+        let taken = self.out.outputs.taken();
+        let Some(keeper) = &mut self.keeper else {
+            return;
+        };
+        let lookup = keeper.lookups.insert(taken, pending);
+        keeper.lookups_due.arm(self.now, lookup);
+        let Claim { pid, offset } = claim;
+        let find = FindSession {
+            lookup,
+            namespace,
+            pid,
+            offset: offset.map(|offset| ByteString::from(Offset::new(offset).as_str())),
+        };
+        self.set_return(
+            pending,
+            Some(Return::Sought {
+                lookup,
+                claim,
+                auth,
+            }),
+        );
+        self.out.tell(Event::FindSession(Box::new(find)));
+    }
+
+    /// Answers a search for a session; none if there is none.
+    ///
+    /// What cannot be read, belongs to another namespace, or does not reach back far enough counts
+    /// as none: the client becomes a new socket.
+    ///
+    /// # Errors
+    ///
+    /// [`Stale`] if it was answered before, took too long, or its client is gone. Then the session
+    /// was not used: keep it, if it is still wanted.
+    pub fn session_found(
+        &mut self,
+        now: Instant,
+        lookup: LookupKey,
+        found: Option<Found>,
+    ) -> Result<(), Stale> {
+        self.advance(now);
+        let done = self.end_lookup(lookup, found);
+        self.settle();
+        done
+    }
+
+    /// A search is over, by its answer or by its time.
+    pub(super) fn end_lookup(
+        &mut self,
+        lookup: LookupKey,
+        found: Option<Found>,
+    ) -> Result<(), Stale> {
+        let keeper = self.keeper.as_mut().ok_or(Stale)?;
+        let pending = keeper.lookups.remove(lookup).ok_or(Stale)?;
+        let state = self.pending.get_mut(pending).ok_or(Stale)?;
+        let Some(Return::Sought { claim, auth, .. }) = state.returns.take().map(|it| *it) else {
+            return Err(Stale);
+        };
+        let session = found.and_then(|found| {
+            let session = read_session(&found.session)?;
+            (session.pid == claim.pid).then_some((session, found.missed))
+        });
+        let promise = session.and_then(|(session, missed)| {
+            let recovery = self.promise(pending, claim, Some((&session, &missed)))?;
+            Some((session, missed, recovery))
+        });
+        let Some((session, missed, recovery)) = promise else {
+            self.fail_claim(pending, auth);
+            return Ok(());
+        };
+        self.set_return(
+            pending,
+            Some(Return::Found {
+                claim,
+                session,
+                missed,
+            }),
+        );
+        self.ask(pending, auth, recovery);
+        Ok(())
+    }
+
+    /// What acceptance would restore now; none if the claim does not hold.
+    fn promise(
+        &self,
+        pending: PendingKey,
+        claim: Claim,
+        found: Option<(&Session, &Missed)>,
+    ) -> Option<Recovery> {
+        let keeper = self.keeper.as_ref()?;
+        let live = keeper.live.get(&claim.pid);
+        let view = live.and_then(|&socket| self.view(socket));
+        let session = match found {
+            Some((session, _)) => session,
+            None => view.as_deref().or_else(|| keeper.session(&claim.pid))?,
+        };
+        if *session.namespace != *self.name_of_pending(pending)? {
+            return None;
+        }
+        let missed = match found {
+            Some((_, Missed::Packets(packets))) => packets.len(),
+            Some((_, Missed::FromLog)) | None => {
+                let replay = keeper.missed(session, claim)?;
+                if replay.cost > self.config.engine.max_queued {
+                    return None;
+                }
+                replay.events.len()
+            }
+        };
+        Some(Recovery::Restored {
+            id: session.id,
+            data: session.data.clone(),
+            rooms: session.room_names().cloned().collect(),
+            missed,
+        })
+    }
+
+    /// Lets a client in as the socket that it was: it is sent what it missed, then the answer.
+    ///
+    /// What was promised may be gone since, or have grown too large. Then the connection ends: a
+    /// client that was let in without being looked at must not become a new socket.
+    pub(super) fn restore(
+        &mut self,
+        pending: PendingKey,
+        session: SessionKey,
+        namespace: NamespaceKey,
+        returns: Return,
+    ) -> Result<SocketKey, AcceptError> {
+        let Some((kept, packets)) = self.take_over(returns) else {
+            let reason = DisconnectReason::Connection(CloseReason::ForcedClose);
+            self.fail(session, reason);
+            return Err(AcceptError::Stale);
+        };
+        for packet in packets {
+            if self
+                .sessions
+                .send(session, packet, false, &mut self.out)
+                .is_err()
+            {
+                // The connection is closing, which withdraws the CONNECT.
+                self.put_session(kept);
+                return Err(AcceptError::Stale);
+            }
+        }
+        let (id, pid) = (kept.id, kept.pid);
+        let answer = encode::connect_answer(self.name_of(namespace), id.as_str(), Some(&pid));
+        if self.send_control(session, answer).is_err() {
+            self.put_session(kept);
+            return Err(AcceptError::Stale);
+        }
+        if let Some(keeper) = &mut self.keeper {
+            keeper.count_restored();
+        }
+        tell!(debug, "session restored", pending = pending);
+        Ok(self.revive(session, namespace, *kept))
+    }
+
+    /// Takes a session from where it is, and what its client missed. A socket that still looks
+    /// connected loses its connection: the client is here now.
+    fn take_over(&mut self, returns: Return) -> Option<(Box<Session>, Vec<Outgoing>)> {
+        let (claim, found) = match returns {
+            Return::Here(claim) => (claim, None),
+            Return::Found {
+                claim,
+                session,
+                missed,
+            } => (claim, Some((session, missed))),
+            Return::Sought { .. } => return None,
+        };
+        let live = self.keeper.as_ref()?.live.get(&claim.pid).copied();
+        if let Some(socket) = live {
+            let kept = self.view(socket)?;
+            let packets = self.replay(&kept, claim)?;
+            let old = self.session_of(socket)?;
+            // What this socket keeps is the new one's from now on.
+            self.keeper.as_mut()?.live.remove(&claim.pid);
+            self.clear_connection(old, DisconnectReason::TakenOver);
+            let forced = CloseReason::ForcedClose;
+            self.sessions.abort(old, forced, &mut self.out);
+            return Some((kept, packets));
+        }
+        match found {
+            None => {
+                let kept = self.keeper.as_ref()?.session(&claim.pid)?;
+                let packets = self.replay(kept, claim)?;
+                Some((self.keeper.as_mut()?.take(&claim.pid)?, packets))
+            }
+            Some((kept, Missed::FromLog)) => {
+                let packets = self.replay(&kept, claim)?;
+                Some((kept, packets))
+            }
+            Some((kept, Missed::Packets(packets))) => {
+                let packets = packets.into_iter().map(|(mut packet, offset)| {
+                    packet.push_argument(&offset);
+                    outgoing(packet.finish(&kept.namespace, None))
+                });
+                let packets = packets.collect();
+                Some((kept, packets))
+            }
+        }
+    }
+
+    /// What a client missed.
+    fn replay(&self, kept: &Session, claim: Claim) -> Option<Vec<Outgoing>> {
+        let keeper = self.keeper.as_ref()?;
+        let replay = keeper.missed(kept, claim)?;
+        if replay.cost > self.config.engine.max_queued {
+            return None;
+        }
+        let events = replay.events.iter();
+        Some(
+            events
+                .filter_map(|&number| keeper.event(number).cloned())
+                .collect(),
+        )
+    }
+
+    /// Makes the socket that a client had.
+    fn revive(&mut self, session: SessionKey, namespace: NamespaceKey, kept: Session) -> SocketKey {
+        let (here, past): (Vec<_>, Vec<_>) = kept
+            .rooms
+            .into_iter()
+            .partition(|room| room.until.is_none());
+        let is_own = |room: &str| room == kept.id.as_str();
+        let own = here.iter().find(|room| is_own(&room.room));
+        let trail = Trail {
+            pid: kept.pid,
+            accepted: kept.accepted,
+            own_room: own.map_or(0, |room| room.from),
+            past: Past::restored(past, kept.floor),
+        };
+        let socket = self.add_socket(kept.id, session, namespace, Some(Box::new(trail)));
+        for room in &here {
+            self.enter_room(socket, &room.room, room.from);
+        }
+        if !kept.data.is_empty()
+            && let Some(state) = self.sockets.get_mut(socket)
+        {
+            state.data = Some(Box::new(kept.data));
+        }
+        socket
+    }
+
+    /// A CONNECT ends without being accepted: what was found for it goes back, and what is sought
+    /// is not waited for. Says whether the application knows of it.
+    pub(super) fn give_up(&mut self, returns: Option<Box<Return>>) -> bool {
+        match returns.map(|it| *it) {
+            Some(Return::Sought { lookup, .. }) => {
+                if let Some(keeper) = &mut self.keeper {
+                    keeper.lookups.remove(lookup);
+                }
+                false
+            }
+            Some(Return::Found { session, .. }) => {
+                self.put_session(session);
+                true
+            }
+            Some(Return::Here(_)) | None => true,
+        }
+    }
+
+    /// All that is kept for clients that are away, for [`import`](Self::import) after a restart.
+    ///
+    /// Clients that are connected are not in it, and neither is what is sent to those that are away
+    /// afterwards: [shut the server down](crate::edge::Machine::shutdown) first. The bytes hold
+    /// secrets and what was sent; their size is bounded by [`RecoveryConfig::max_bytes`].
+    ///
+    /// [`RecoveryConfig::max_bytes`]: crate::socket::RecoveryConfig::max_bytes
+    pub fn export(&mut self, now: Instant) -> Bytes {
+        self.advance(now);
+        self.settle();
+        let keeper = self.keeper.as_ref();
+        keeper.map_or_else(Bytes::new, |keeper| keeper.export())
+    }
+
+    /// Takes over what an earlier run of the server has [exported](Self::export), and says how many
+    /// sessions that was. Ages count by the wall clock; what is too old goes at once.
+    ///
+    /// # Errors
+    ///
+    /// Says why nothing was taken over.
+    pub fn import(&mut self, now: Instant, saved: &[u8]) -> Result<usize, ImportError> {
+        self.advance(now);
+        let keeper = self.keeper.as_mut().ok_or(ImportError::Off)?;
+        let done = if keeper.live.is_empty() {
+            keeper.import(saved)
+        } else {
+            Err(ImportError::InUse)
+        };
+        self.quiet_until = self.now;
+        self.settle();
+        done
+    }
+
+    fn set_return(&mut self, pending: PendingKey, returns: Option<Return>) {
+        if let Some(pending) = self.pending.get_mut(pending) {
+            pending.returns = returns.map(Box::new);
+        }
+    }
+
+    fn name_of_pending(&self, pending: PendingKey) -> Option<ByteString> {
+        let &Pending { namespace, .. } = self.pending.get(pending)?;
+        self.namespaces.get(namespace).map(|it| it.name.clone())
+    }
+}
