@@ -6,7 +6,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use super::position::Position;
-use crate::{random::PrivateId, socket::SocketId};
+use crate::{random::PrivateId, socket::SocketId, time::Instant};
 
 /// What a connected socket keeps for the day it is lost.
 #[derive(Clone, Debug)]
@@ -14,6 +14,10 @@ pub(in crate::socket) struct Trail {
     pub(in crate::socket) pid: PrivateId,
     /// When it was accepted for the first time.
     pub(in crate::socket) accepted: Position,
+    /// When it was accepted on the connection that it has. Pongs of before say nothing of it.
+    pub(in crate::socket) since: Instant,
+    /// Up to where its client had all of it then.
+    pub(in crate::socket) had: Position,
     /// When it entered the room that is named after it.
     pub(in crate::socket) own_room: Position,
     pub(in crate::socket) past: Past,
@@ -102,7 +106,7 @@ impl Membership {
 impl Session {
     /// From where its client misses events, given what it says that it has; `None` if that cannot
     /// be told.
-    pub(super) fn start(&self, offset: Option<Position>) -> Option<Position> {
+    pub(in crate::socket) fn start(&self, offset: Option<Position>) -> Option<Position> {
         // One without an offset has received nothing since it was accepted, or nothing that counts.
         let known = offset.unwrap_or(self.accepted);
         let start = known.max(self.accepted).max(self.received);

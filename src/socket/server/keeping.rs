@@ -7,7 +7,6 @@ use bytestring::ByteString;
 
 use super::{Server, Socket, namespaces::scope, rooming::member_of};
 use crate::{
-    edge::SessionKey,
     engine::outbox::Outgoing,
     random::PrivateId,
     rooms::Stamp,
@@ -105,6 +104,8 @@ impl Server {
         Some(Box::new(Trail {
             pid,
             accepted,
+            since: self.now,
+            had: accepted,
             own_room: accepted,
             past: Past::default(),
         }))
@@ -115,8 +116,9 @@ impl Server {
         let Some(until) = self.keeper.as_ref().map(|keeper| keeper.position()) else {
             return;
         };
-        let session = self.sockets.get(socket).map(|socket| socket.session);
-        let received = session.map_or(0, |session| self.received_by(session));
+        let state = self.sockets.get(socket);
+        let trail = state.and_then(|state| Some((state, state.trail.as_deref()?)));
+        let received = trail.map_or(0, |(state, trail)| self.received_by(state, trail));
         if let Some(socket) = self.sockets.get_mut(socket)
             && let Some(trail) = &mut socket.trail
         {
@@ -124,13 +126,16 @@ impl Server {
         }
     }
 
-    /// Up to which position a client has certainly received all that was for it.
-    fn received_by(&self, session: SessionKey) -> Position {
-        let open = self.sessions.received(session);
-        let before = open.or_else(|| self.connection(session)?.received);
+    /// Up to which position a client has certainly received all that was for its socket: what was
+    /// sent before a ping that it has answered, if that was sent since the socket is there.
+    fn received_by(&self, state: &Socket, trail: &Trail) -> Position {
+        let open = self.sessions.received(state.session);
+        let before = open.or_else(|| self.connection(state.session)?.received);
         match (&self.keeper, before) {
-            (Some(keeper), Some(before)) => keeper.received(before),
-            _ => 0,
+            (Some(keeper), Some(before)) if before > trail.since => {
+                keeper.received(before).max(trail.had)
+            }
+            _ => trail.had,
         }
     }
 
@@ -145,7 +150,7 @@ impl Server {
             namespace: self.namespaces.get(state.namespace)?.name.clone(),
             data: state.data.as_deref().cloned().unwrap_or_default(),
             accepted: trail.accepted,
-            received: self.received_by(state.session),
+            received: self.received_by(state, trail),
             lost: keeper.position(),
             rooms: self.memberships(socket, state, trail),
             floor: trail.past.floor(),

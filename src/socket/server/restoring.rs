@@ -23,7 +23,7 @@ use crate::{
             DisconnectReason, Event, FindSession, Found, LookupKey, Missed, NamespaceKey,
             PendingKey, Recovery, SocketKey,
         },
-        recovery::{Claim, Offset, Past, Session, Trail, read_session},
+        recovery::{Claim, Offset, Past, Position, Session, Trail, read_session},
     },
     time::Instant,
     trace::tell,
@@ -46,6 +46,14 @@ pub(super) enum Return {
         session: Box<Session>,
         missed: Missed,
     },
+}
+
+impl Return {
+    fn claim(&self) -> Claim {
+        match self {
+            Self::Found { claim, .. } | Self::Here(claim) | Self::Sought { claim, .. } => *claim,
+        }
+    }
 }
 
 impl Server {
@@ -212,6 +220,7 @@ impl Server {
         namespace: NamespaceKey,
         returns: Return,
     ) -> Result<SocketKey, AcceptError> {
+        let claim = returns.claim();
         let Some((kept, packets)) = self.take_over(returns) else {
             let reason = DisconnectReason::Connection(CloseReason::ForcedClose);
             self.fail(session, reason);
@@ -229,6 +238,7 @@ impl Server {
             }
         }
         let (id, pid) = (kept.id, kept.pid);
+        let had = kept.start(claim.offset).unwrap_or(kept.received);
         let answer = encode::connect_answer(self.name_of(namespace), id.as_str(), Some(&pid));
         if self.send_control(session, answer).is_err() {
             self.put_session(kept);
@@ -238,7 +248,7 @@ impl Server {
             keeper.count_restored();
         }
         tell!(debug, "session restored", pending = pending);
-        Ok(self.revive(session, namespace, *kept))
+        Ok(self.revive(session, namespace, *kept, had))
     }
 
     /// Takes a session from where it is, and what its client missed. A socket that still looks
@@ -302,7 +312,13 @@ impl Server {
     }
 
     /// Makes the socket that a client had.
-    fn revive(&mut self, session: SessionKey, namespace: NamespaceKey, kept: Session) -> SocketKey {
+    fn revive(
+        &mut self,
+        session: SessionKey,
+        namespace: NamespaceKey,
+        kept: Session,
+        had: Position,
+    ) -> SocketKey {
         let (here, past): (Vec<_>, Vec<_>) = kept
             .rooms
             .into_iter()
@@ -312,6 +328,8 @@ impl Server {
         let trail = Trail {
             pid: kept.pid,
             accepted: kept.accepted,
+            since: self.now,
+            had,
             own_room: own.map_or(0, |room| room.from),
             past: Past::restored(past, kept.floor),
         };
