@@ -9,8 +9,13 @@ pub(crate) enum Upgrade {
     Idle,
     /// A WebSocket was accepted and is silent so far.
     Attached { transport: TransportId, by: Instant },
-    /// `2probe` was answered with `3probe`; the client's `5` is awaited.
-    Probed { transport: TransportId, by: Instant },
+    /// `2probe` was answered with `3probe`; the client's `5` is awaited. It had more time if a data
+    /// request had to wait.
+    Probed {
+        transport: TransportId,
+        by: Instant,
+        is_postponed: bool,
+    },
 }
 
 /// What the probing WebSocket did.
@@ -43,7 +48,13 @@ impl Upgrade {
     pub(crate) fn step(self, input: Input) -> (Self, Action) {
         match (self, input) {
             (Self::Attached { transport, by }, Input::Probe) => {
-                (Self::Probed { transport, by }, Action::AnswerProbe)
+                let is_postponed = false;
+                let probed = Self::Probed {
+                    transport,
+                    by,
+                    is_postponed,
+                };
+                (probed, Action::AnswerProbe)
             }
             (Self::Attached { .. } | Self::Probed { .. }, Input::Commit) => {
                 (Self::Idle, Action::Switch)
@@ -74,12 +85,31 @@ impl Upgrade {
         self.by() == Some(at)
     }
 
-    /// The same with another end of its time.
+    /// Whether its client waits for the answer to a data request that it had sent before it knew
+    /// that the probe was answered. That is one: who has more time for that sends no other.
+    pub(crate) fn waits_for_data(self) -> bool {
+        matches!(
+            self,
+            Self::Probed {
+                is_postponed: false,
+                ..
+            }
+        )
+    }
+
+    /// The same with another end of its time, once.
     pub(crate) fn postponed(self, by: Instant) -> Self {
         match self {
-            Self::Idle => Self::Idle,
-            Self::Attached { transport, .. } => Self::Attached { transport, by },
-            Self::Probed { transport, .. } => Self::Probed { transport, by },
+            Self::Probed {
+                transport,
+                is_postponed: false,
+                ..
+            } => Self::Probed {
+                transport,
+                by,
+                is_postponed: true,
+            },
+            state => state,
         }
     }
 
@@ -106,7 +136,11 @@ mod tests {
         let transport = TransportId::new(0, core::num::NonZeroU32::MIN);
         let by = Instant::from_millis(10);
         let attached = Upgrade::Attached { transport, by };
-        let probed = Upgrade::Probed { transport, by };
+        let probed = Upgrade::Probed {
+            transport,
+            by,
+            is_postponed: false,
+        };
         for (state, input, next, action) in [
             (Upgrade::Idle, Input::Commit, Upgrade::Idle, Action::Ignore),
             (Upgrade::Idle, Input::Probe, Upgrade::Idle, Action::Ignore),
@@ -124,6 +158,25 @@ mod tests {
                 "{state:?} with {input:?}"
             );
         }
+    }
+
+    #[test]
+    fn an_upgrade_is_postponed_once_and_only_after_its_probe() {
+        let transport = TransportId::new(0, core::num::NonZeroU32::MIN);
+        let by = Instant::from_millis;
+        let attached = Upgrade::Attached {
+            transport,
+            by: by(10),
+        };
+        assert!(!attached.waits_for_data());
+        assert_eq!(attached.postponed(by(20)), attached);
+        let (probed, _) = attached.step(Input::Probe);
+        assert!(probed.waits_for_data());
+        let postponed = probed.postponed(by(20));
+        assert!(postponed.is_armed_for(by(20)));
+        assert!(!postponed.waits_for_data());
+        assert_eq!(postponed.postponed(by(30)), postponed);
+        assert_eq!(postponed.step(Input::Commit).1, Action::Switch);
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl<P: Parser> Sessions<P> {
         }
         if let Some(request) = self.parked(session) {
             if let Some(state) = self.sessions.get_mut(session)
-                && state.upgrade.drains_polls()
+                && state.upgrade.waits_for_data()
             {
                 let by = self.deadlines.upgrades.arm(self.now, session);
                 state.upgrade = state.upgrade.postponed(by);
@@ -64,7 +64,7 @@ impl<P: Parser> Sessions<P> {
     /// first, which waits for the end of the pause.
     pub(super) fn holds_up_upgrade(&self, session: SessionKey) -> bool {
         let state = self.sessions.get(session);
-        state.is_some_and(|state| state.upgrade.drains_polls()) && self.parked(session).is_some()
+        state.is_some_and(|state| state.upgrade.waits_for_data()) && self.parked(session).is_some()
     }
 
     /// The data request that waits for the end of the pause.
