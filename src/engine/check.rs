@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use super::{
     config::Config,
+    rate::Rate,
     target::{self, Eio, Query, TargetError, TransportName},
 };
 use crate::edge::{Carrier, Request, Response, ResponseKind, SessionKey};
@@ -76,6 +77,12 @@ pub enum Unavailable {
         held: usize,
         /// The limit.
         limit: usize,
+    },
+    /// Too many sessions open in too short a time.
+    #[error("sessions may open at {rate}")]
+    Connects {
+        /// The rate.
+        rate: Rate,
     },
     /// Too many handshakes wait for the application.
     #[error("at most {limit} handshakes may wait for the application")]

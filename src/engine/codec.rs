@@ -122,7 +122,8 @@ impl<P: Parser> Inbound<P> {
         self.broken.as_ref()
     }
 
-    const fn of(bytes: usize) -> Self {
+    /// Nothing of so many bytes.
+    pub(crate) const fn of(bytes: usize) -> Self {
         Self {
             first: None,
             rest: Vec::new(),
@@ -135,6 +136,18 @@ impl<P: Parser> Inbound<P> {
     /// How many packets it holds.
     pub(crate) fn len(&self) -> usize {
         usize::from(self.first.is_some()) + self.rest.len()
+    }
+
+    pub(crate) fn packets(&self) -> impl Iterator<Item = &Packet<P::Payload>> {
+        self.first.iter().chain(&self.rest)
+    }
+
+    /// Keeps so many packets.
+    pub(crate) fn truncate(&mut self, packets: usize) {
+        if packets == 0 {
+            self.first = None;
+        }
+        self.rest.truncate(packets.saturating_sub(1));
     }
 
     fn push(&mut self, parser: &P, packet: Result<Packet, DecodeError>) {

@@ -11,6 +11,7 @@ use super::{
     origins::{OriginError, Origins},
     overflow::Overflow,
     payload,
+    rate::{OverRate, Rate},
 };
 use crate::edge::Message;
 
@@ -39,6 +40,10 @@ pub struct Config {
     pub(crate) max_poll: usize,
     pub(crate) max_upgrades: u8,
     pub(crate) max_sessions: Option<usize>,
+    pub(crate) connect_rate: Option<Rate>,
+    pub(crate) packet_rate: Option<Rate>,
+    pub(crate) byte_rate: Option<Rate>,
+    pub(crate) over_rate: OverRate,
     pub(crate) max_body_bytes: usize,
     pub(crate) max_handshakes: usize,
     pub(crate) ask_admission: bool,
@@ -101,6 +106,10 @@ impl Default for Config {
             max_poll: 1 << 20,
             max_upgrades: 8,
             max_sessions: None,
+            connect_rate: None,
+            packet_rate: None,
+            byte_rate: None,
+            over_rate: OverRate::Close,
             max_body_bytes: 256 << 20,
             max_handshakes: 10_000,
             ask_admission: false,
@@ -196,6 +205,42 @@ impl ConfigBuilder {
         self
     }
 
+    /// How many sessions may open, over all clients. A handshake beyond it is answered with 503 and
+    /// takes nothing; one over a WebSocket counts when it is accepted. Default no limit.
+    ///
+    /// The rate is that of the whole server: whoever wants to keep one address from using it up has
+    /// to do so in front of it.
+    pub fn connect_rate(mut self, rate: Rate) -> Self {
+        self.config.connect_rate = Some(rate);
+        self
+    }
+
+    /// How many packets one client may send, on whatever carrier: messages, of which an attachment
+    /// is one more, and those of the protocol, as its answers to pings. Default no limit.
+    /// [`over_rate`](Self::over_rate) says what becomes of more.
+    pub fn packet_rate(mut self, rate: Rate) -> Self {
+        self.config.packet_rate = Some(rate);
+        self
+    }
+
+    /// How many bytes one client may send: payloads of WebSocket messages, and polling bodies as they
+    /// come. A body above [`max_payload`](Self::max_payload) counts as so many. Default no limit.
+    /// [`over_rate`](Self::over_rate) says what becomes of more.
+    ///
+    /// A message or body is one piece: with [`OverRate::Close`] none passes that is larger than the
+    /// rate's burst.
+    pub fn byte_rate(mut self, rate: Rate) -> Self {
+        self.config.byte_rate = Some(rate);
+        self
+    }
+
+    /// What becomes of a client that sends more than [`packet_rate`](Self::packet_rate) or
+    /// [`byte_rate`](Self::byte_rate) allow. Default [`OverRate::Close`].
+    pub fn over_rate(mut self, policy: OverRate) -> Self {
+        self.config.over_rate = policy;
+        self
+    }
+
     /// The most bytes that all bodies which are being read may hold together, as far as the caller
     /// [reports them](crate::edge::Machine::handle_body_progress). Beyond it those that were waited
     /// for longest are answered with 503, and their sessions close. Default 256 MiB.
@@ -228,7 +273,8 @@ impl ConfigBuilder {
 
     /// How long the application may [stop reading](crate::edge::Machine::set_reading) what one
     /// client sends; then the session closes with
-    /// [`CloseReason::Unread`](crate::engine::CloseReason::Unread). Default 120 s.
+    /// [`CloseReason::Unread`](crate::engine::CloseReason::Unread). And how long a client may be
+    /// [delayed](OverRate::Delay) at a time. Default 120 s.
     pub fn pause_timeout(mut self, span: Duration) -> Self {
         self.config.pause_timeout = span;
         self
@@ -400,6 +446,15 @@ impl Config {
                 return Err(ConfigError::Zero { name });
             }
         }
+        for (name, rate) in [
+            ("connect_rate", self.connect_rate),
+            ("packet_rate", self.packet_rate),
+            ("byte_rate", self.byte_rate),
+        ] {
+            if rate.is_some_and(Rate::is_zero) {
+                return Err(ConfigError::Zero { name });
+            }
+        }
         Ok(())
     }
 
@@ -476,7 +531,7 @@ pub enum ConfigError {
         /// The setting.
         name: &'static str,
     },
-    /// A limit is zero.
+    /// A limit is zero, or a number of a rate.
     #[error("{name} must not be zero")]
     Zero {
         /// The setting.
@@ -584,6 +639,21 @@ mod tests {
         assert_eq!((config.low_water, config.high_water), (25, 50));
         assert_eq!(build(6, 5, 7), order("low_water", "high_water"));
         assert_eq!(build(5, 8, 7), order("high_water", "max_queued"));
+    }
+
+    #[test]
+    fn a_rate_of_nothing_and_a_burst_of_nothing_are_named() {
+        for rate in [Rate::new(0, 1), Rate::new(1, 0), Rate::new(0, 0)] {
+            for (name, builder) in [
+                ("connect_rate", Config::builder().connect_rate(rate)),
+                ("packet_rate", Config::builder().packet_rate(rate)),
+                ("byte_rate", Config::builder().byte_rate(rate)),
+            ] {
+                assert_eq!(builder.build(), Err(ConfigError::Zero { name }));
+            }
+        }
+        let least = Config::builder().byte_rate(Rate::new(1, 1)).build();
+        assert!(least.is_ok());
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub(crate) mod outbox;
 mod overflow;
 pub mod packet;
 pub mod payload;
+mod rate;
 mod reason;
 mod server;
 pub(crate) mod sessions;
@@ -29,6 +30,7 @@ pub use self::{
     cors::{Cors, CorsError},
     origins::{OriginError, Origins},
     overflow::Overflow,
+    rate::{OverRate, Rate},
     reason::{CloseReason, TransportError},
     server::{Event, Sent, Server},
     sessions::SendError,

@@ -25,6 +25,9 @@ pub enum CloseReason {
     /// The client did not answer a ping in time.
     #[error("a ping was not answered in time")]
     PingTimeout,
+    /// The client sent more packets or bytes than the configured rates allow.
+    #[error("the client sent more than its rates allow")]
+    RateExceeded,
     /// The server is shutting down.
     #[error("the server is shutting down")]
     ServerShutdown,
@@ -83,9 +86,11 @@ impl CloseReason {
     /// and descriptions (server)").
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::ForcedClose | Self::QueueFull { .. } | Self::ServerShutdown | Self::Unread => {
-                "forced close"
-            }
+            Self::ForcedClose
+            | Self::QueueFull { .. }
+            | Self::RateExceeded
+            | Self::ServerShutdown
+            | Self::Unread => "forced close",
             Self::ParseError(_) => "parse error",
             Self::PingTimeout => "ping timeout",
             Self::TransportClose => "transport close",

@@ -83,9 +83,10 @@ pub enum Event {
     },
 }
 
-impl From<Notice> for Event {
-    fn from(notice: Notice) -> Self {
-        match notice {
+impl Event {
+    /// What the application is told of it, if anything.
+    fn of(notice: Notice) -> Option<Self> {
+        Some(match notice {
             Notice::Closed {
                 session, reason, ..
             } => Self::SessionClosed { session, reason },
@@ -101,11 +102,12 @@ impl From<Notice> for Event {
                 is_high,
             },
             Notice::Refused { request, refusal } => Self::Refused { request, refusal },
+            Notice::Resumed { .. } => return None,
             Notice::Upgraded { session } => Self::Upgraded {
                 session,
                 carrier: Carrier::WebSocket,
             },
-        }
+        })
     }
 }
 
@@ -117,7 +119,9 @@ impl Sink<Raw> for Outputs<Event, Raw> {
     }
 
     fn notice(&mut self, notice: Notice) {
-        self.push(Output::Event(notice.into()));
+        if let Some(event) = Event::of(notice) {
+            self.push(Output::Event(event));
+        }
     }
 
     fn taken(&self) -> Mark {

@@ -32,6 +32,9 @@ pub struct Statistics {
     /// Gauge, requests: handshakes that wait for the application. Up with `Handshake`, the event,
     /// down when it is admitted, refused or gone.
     pub handshakes: usize,
+    /// Gauge, sessions: those that are not read because of their rates
+    /// ([`OverRate::Delay`](super::OverRate::Delay)).
+    pub delayed_sessions: usize,
     /// Gauge, bytes: what the bodies that are being read hold, as far as
     /// [`handle_body_progress`](crate::edge::Machine::handle_body_progress) has said. Down when a
     /// body is complete, given up or gone.
@@ -50,6 +53,8 @@ pub struct Statistics {
     pub received_packets: u64,
     /// Counter, bytes: the payloads of those messages, and those bodies, as they came.
     pub received_bytes: u64,
+    /// Counter, times: how often a session has stopped being read because of its rates.
+    pub delays: u64,
     /// Counter, packets: handed over to be written, the handshake and the protocol's own included.
     pub sent_packets: u64,
     /// Counter, bytes: the payloads of messages, and bodies of handshakes and polls, that were
@@ -97,6 +102,8 @@ pub struct Closed {
     pub ping_timeout: u64,
     /// [`CloseReason::QueueFull`].
     pub queue_full: u64,
+    /// [`CloseReason::RateExceeded`].
+    pub rate_exceeded: u64,
     /// [`CloseReason::ServerShutdown`].
     pub server_shutdown: u64,
     /// [`CloseReason::TransportClose`].
@@ -117,6 +124,8 @@ pub struct Refused {
     pub bad_request: u64,
     /// [`Unavailable::Bodies`].
     pub bodies: u64,
+    /// [`Unavailable::Connects`].
+    pub connects: u64,
     /// [`Refusal::ForeignOrigin`].
     pub foreign_origin: u64,
     /// [`Refusal::Forbidden`].
@@ -174,6 +183,7 @@ impl Closed {
             + self.parse_error
             + self.ping_timeout
             + self.queue_full
+            + self.rate_exceeded
             + self.server_shutdown
             + self.transport_close
             + self.transport_error
@@ -186,6 +196,7 @@ impl Closed {
             CloseReason::ParseError(_) => &mut self.parse_error,
             CloseReason::PingTimeout => &mut self.ping_timeout,
             CloseReason::QueueFull { .. } => &mut self.queue_full,
+            CloseReason::RateExceeded => &mut self.rate_exceeded,
             CloseReason::ServerShutdown => &mut self.server_shutdown,
             CloseReason::TransportClose => &mut self.transport_close,
             CloseReason::TransportError(_) => &mut self.transport_error,
@@ -200,6 +211,7 @@ impl Refused {
         self.bad_handshake_method
             + self.bad_request
             + self.bodies
+            + self.connects
             + self.foreign_origin
             + self.forbidden
             + self.handshakes
@@ -219,6 +231,7 @@ impl Refused {
             Refusal::ForeignOrigin => &mut self.foreign_origin,
             Refusal::Forbidden => &mut self.forbidden,
             Refusal::Unavailable(Unavailable::Bodies { .. }) => &mut self.bodies,
+            Refusal::Unavailable(Unavailable::Connects { .. }) => &mut self.connects,
             Refusal::Unavailable(Unavailable::Handshakes { .. }) => &mut self.handshakes,
             Refusal::Unavailable(Unavailable::Sessions { .. }) => &mut self.sessions,
             Refusal::Unavailable(Unavailable::ShuttingDown) => &mut self.shutting_down,

@@ -86,6 +86,10 @@ impl<P: Parser> Sessions<P> {
         if let Some(lack) = self.lacks() {
             return self.refuse(request, Refusal::Unavailable(lack), carrier, out);
         }
+        if let Some(connects) = &mut self.connects {
+            // It is there: nothing lacked.
+            _ = connects.take(self.now, 1);
+        }
         match carrier {
             Carrier::Polling => self.open_polling(request, out),
             Carrier::WebSocket => self.accept_transport(request, None, out),
@@ -97,8 +101,14 @@ impl<P: Parser> Sessions<P> {
         if !self.accepting {
             return Some(Unavailable::ShuttingDown);
         }
-        let limit = self.config.max_sessions?;
-        (self.sessions.len() + self.opening >= limit).then_some(Unavailable::Sessions { limit })
+        if let Some(limit) = self.config.max_sessions
+            && self.sessions.len() + self.opening >= limit
+        {
+            return Some(Unavailable::Sessions { limit });
+        }
+        let connects = self.connects?;
+        let rate = connects.rate();
+        (!connects.has_one(self.now)).then_some(Unavailable::Connects { rate })
     }
 
     fn open_polling(&mut self, request: RequestId, out: &mut impl Sink<P>) {

@@ -40,7 +40,7 @@ impl<P: Parser> Sessions<P> {
             return self.respond(request, None, Response::empty(413), out);
         }
         state.data = Some(request);
-        if state.paused.is_some() {
+        if state.is_stopped() {
             self.set_stage(request, Pending::Parked { session });
         } else {
             self.read_body(request, session, out);

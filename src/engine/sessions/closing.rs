@@ -105,6 +105,7 @@ impl<P: Parser> Sessions<P> {
         cut: Cut,
         out: &mut impl Sink<P>,
     ) {
+        self.forget_delay(session);
         self.count_end(session, reason);
         let Some(link) = self.lane_mut(session).map(Lane::shut) else {
             return;

@@ -7,6 +7,7 @@ use crate::{
         check::Refusal, codec::Parser, outbox::Displaced, reason::CloseReason,
         statistics::Statistics,
     },
+    time::Instant,
     trace::{Safe, tell},
 };
 
@@ -18,6 +19,7 @@ impl<P: Parser> Sessions<P> {
             transports: self.transports.len(),
             handshakes: self.deciding,
             body_bytes: self.body_bytes,
+            delayed_sessions: self.deadlines.delays.len(),
             ..self.stats
         }
     }
@@ -65,6 +67,13 @@ impl<P: Parser> Sessions<P> {
             session = session,
             reason = Safe(reason)
         );
+    }
+
+    /// A client is not read because of its rates.
+    pub(super) fn count_delay(&mut self, session: SessionKey, until: Instant) {
+        let delay = until.saturating_duration_since(self.now);
+        tell!(trace, "session delayed", session = session, delay = delay);
+        self.stats.delays += 1;
     }
 
     /// The server has begun to shut down.

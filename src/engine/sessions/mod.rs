@@ -2,7 +2,7 @@
 //!
 //! The parts: [`lane`] holds what sending needs, dense and apart; `requests` and `transports` are
 //! the two carriers; `admission` opens sessions, `bodies` has data requests read; `reading` goes
-//! through what a client sent, `pausing` stops that; `closing` ends sessions, `draining` all of
+//! through what a client sent, `pausing` stops that, `metering` counts it; `closing` ends sessions, `draining` all of
 //! them; `timeouts` runs deadlines; `counting` keeps the statistics. None of them keeps a queue of
 //! outputs: all write into the parent's [`Sink`].
 //!
@@ -14,6 +14,7 @@ mod closing;
 mod counting;
 mod draining;
 mod lane;
+mod metering;
 mod pausing;
 mod reading;
 mod requests;
@@ -23,13 +24,14 @@ mod tests;
 mod timeouts;
 mod transports;
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeSet, format, string::String, vec::Vec};
 use core::{fmt, time::Duration};
 
 pub use self::sending::SendError;
 use self::{
     draining::Drain,
     lane::{Lane, Link},
+    metering::Meter,
 };
 pub(crate) use self::{reading::Delivery, sending::Fate, timeouts::Budget};
 use super::{
@@ -39,6 +41,7 @@ use super::{
     heartbeat::Heartbeat,
     outbox::Outgoing,
     packet::Packet,
+    rate::Bucket,
     reason::CloseReason,
     statistics::Statistics,
     upgrade::Upgrade,
@@ -91,6 +94,11 @@ pub(crate) enum Notice {
         request: RequestId,
         refusal: Refusal,
     },
+    /// A client is read again whose rates had it stopped; not told if the application has stopped it,
+    /// too.
+    Resumed {
+        session: SessionKey,
+    },
     Upgraded {
         session: SessionKey,
     },
@@ -108,6 +116,10 @@ pub(crate) struct Sessions<P> {
     // The time of the input that is at work.
     now: Instant,
     accepting: bool,
+    // How many sessions may open now, if that is bounded.
+    connects: Option<Bucket>,
+    // What the sessions begin with, if their rates are bounded.
+    fresh_meter: Option<Meter>,
     drain: Option<Drain>,
     pub(crate) random: Random,
     ids: LookUp<SessionId, SessionKey>,
@@ -137,6 +149,8 @@ struct Deadlines {
     upgrades: Fifo<SessionKey>,
     opens: Fifo<TransportId>,
     closes: Fifo<SessionKey>,
+    /// Debts, whose lengths differ. Invariant: those of the sessions that are delayed.
+    delays: BTreeSet<(Instant, SessionKey)>,
     /// Handshakes that wait for the application.
     decisions: Fifo<RequestId>,
     /// Bodies being read.
@@ -158,6 +172,8 @@ struct Session {
     data: Option<RequestId>,
     /// When the application's pause is over at the latest.
     paused: Option<Instant>,
+    /// What it has used of its rates. Invariant: empty if none is set.
+    meter: Option<Box<Meter>>,
 }
 
 /// What the client has certainly received: packets come in order, and it answers pings in it.
@@ -227,6 +243,7 @@ enum Attached {
 impl<P: Parser> Sessions<P> {
     pub(crate) fn new(config: Config, parser: P, seed: [u8; 32]) -> Self {
         let mut random = Random::new(seed);
+        let fresh_meter = Meter::new(&config);
         Self {
             handshake_tail: format!(
                 r#""pingInterval":{},"pingTimeout":{},"maxPayload":{}}}"#,
@@ -245,6 +262,8 @@ impl<P: Parser> Sessions<P> {
             }),
             now: Instant::ORIGIN,
             accepting: true,
+            connects: config.connect_rate.map(Bucket::full),
+            fresh_meter,
             drain: None,
             ids: LookUp::with_hasher(random.hash_keys()),
             random,
@@ -262,6 +281,7 @@ impl<P: Parser> Sessions<P> {
                 upgrades: Fifo::new(config.upgrade_timeout),
                 opens: Fifo::new(config.upgrade_timeout),
                 closes: Fifo::new(config.close_timeout),
+                delays: BTreeSet::new(),
                 decisions: Fifo::new(config.admission_timeout),
                 bodies: Fifo::new(config.ping_interval + config.ping_timeout),
                 answers: Fifo::new(config.ping_interval + config.ping_timeout),
@@ -276,6 +296,7 @@ impl<P: Parser> Sessions<P> {
                 config.pause_timeout,
             ]
             .into_iter()
+            .chain(fresh_meter.and_then(|meter| meter.shortest_delay(&config)))
             .fold(config.ping_interval, Duration::min),
             parser,
             config,
@@ -368,6 +389,7 @@ impl<P: Parser> Sessions<P> {
                 upgrades: 0,
                 data: None,
                 paused: None,
+                meter: None,
             },
         );
         self.rest_heartbeat(session);

@@ -3,7 +3,7 @@
 use alloc::vec;
 use core::{iter, option};
 
-use super::{Attached, Pending, Sessions, Sink, requests};
+use super::{Attached, Pending, Sessions, Sink, metering::Verdict, requests};
 use crate::{
     edge::{BodyRead, Carrier, RequestId, Response, SessionKey, TransportId},
     engine::{
@@ -23,6 +23,7 @@ pub(crate) struct Delivery<P: Parser> {
     source: Source,
     packets: Packets<P::Payload>,
     broken: Option<DecodeError>,
+    verdict: Verdict,
 }
 
 type Packets<M> = iter::Chain<option::IntoIter<Packet<M>>, vec::IntoIter<Packet<M>>>;
@@ -35,10 +36,11 @@ enum Source {
 }
 
 impl<P: Parser> Delivery<P> {
-    fn new(session: SessionKey, source: Source, inbound: Inbound<P>) -> Self {
+    fn new(session: SessionKey, source: Source, verdict: Verdict, inbound: Inbound<P>) -> Self {
         Self {
             session,
             source,
+            verdict,
             packets: inbound.first.into_iter().chain(inbound.rest),
             broken: inbound.broken,
         }
@@ -62,13 +64,19 @@ impl<P: Parser> Sessions<P> {
         };
         self.sessions.get_mut(session)?.data = None;
         match body {
-            BodyRead::Complete(inbound) => {
+            BodyRead::Complete(mut inbound) => {
                 self.stats.received(inbound.len(), inbound.bytes);
-                Some(Delivery::new(session, Source::Body(request), inbound))
+                let verdict = self.charge(session, &mut inbound);
+                let source = Source::Body(request);
+                Some(Delivery::new(session, source, verdict, inbound))
             }
             BodyRead::TooLarge => {
                 self.count_too_large(request);
                 self.respond(request, None, Response::empty(413), out);
+                // So much was read at least.
+                let mut unread = Inbound::of(self.config.max_payload);
+                let verdict = self.charge(session, &mut unread);
+                self.enforce(session, verdict, out);
                 None
             }
         }
@@ -78,7 +86,7 @@ impl<P: Parser> Sessions<P> {
     pub(crate) fn begin_message(
         &mut self,
         transport: TransportId,
-        inbound: Inbound<P>,
+        mut inbound: Inbound<P>,
     ) -> Option<Delivery<P>> {
         let Some(attached) = self.transports.get(transport) else {
             self.stats.stale_inputs += 1;
@@ -90,7 +98,8 @@ impl<P: Parser> Sessions<P> {
             Attached::Probe { session, .. } => (session, Source::Probe),
         };
         self.stats.received(inbound.len(), inbound.bytes);
-        Some(Delivery::new(session, source, inbound))
+        let verdict = self.charge(session, &mut inbound);
+        Some(Delivery::new(session, source, verdict, inbound))
     }
 
     /// Handles packets up to the next message and returns that.
@@ -154,11 +163,20 @@ impl<P: Parser> Sessions<P> {
         }
     }
 
-    /// Ends with a message or body: a broken rule closes, a data request is answered.
+    /// Ends with a message or body: a broken rule closes, a data request is answered, the rates have
+    /// their say.
     pub(crate) fn finish(&mut self, delivery: &Delivery<P>, out: &mut impl Sink<P>) {
         let session = delivery.session;
         let is_open = self.lane(session).is_some();
+        let is_over = is_open && delivery.verdict == Verdict::Over;
+        if is_over {
+            self.enforce(session, delivery.verdict, out);
+        }
         match (delivery.source, delivery.broken.filter(|_| is_open)) {
+            (Source::Body(request), _) if is_over => {
+                let refusal = Refusal::BadRequest(BadRequest::SessionClosed);
+                self.refuse(request, refusal, Carrier::Polling, out);
+            }
             (Source::Probe, Some(_)) => self.step_upgrade(session, Input::Stray, out),
             (Source::Main, Some(error)) => {
                 self.close_now(session, CloseReason::ParseError(error), out);
@@ -172,6 +190,9 @@ impl<P: Parser> Sessions<P> {
                 self.respond(request, None, requests::ok_response(), out);
             }
             (Source::Main | Source::Probe, None) => {}
+        }
+        if !is_over {
+            self.enforce(session, delivery.verdict, out);
         }
     }
 }

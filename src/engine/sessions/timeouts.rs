@@ -55,6 +55,7 @@ impl<P: Parser> Sessions<P> {
             due.opens.next(),
             due.closes.next(),
             due.pauses.next(),
+            due.delays.first().map(|&(until, _)| until),
             due.decisions.next(),
             due.bodies.next(),
             due.answers.next(),
@@ -81,6 +82,11 @@ impl<P: Parser> Sessions<P> {
     pub(crate) fn handle_timeout(&mut self, budget: &mut Budget, out: &mut impl Sink<P>) {
         self.trim();
         while budget.spend() {
+            // Before its pong is missed: that may lie unread.
+            if let Some(session) = self.pop_delayed() {
+                self.end_delay(session, out);
+                continue;
+            }
             let due = &mut self.deadlines;
             let session = due
                 .closes
@@ -131,9 +137,10 @@ impl<P: Parser> Sessions<P> {
         if paused.is_some_and(|by| by <= self.now) && closing.is_none() {
             return self.expire(session, CloseReason::Unread, out);
         }
-        let mut beat = state.heartbeat.due(self.now, self.deadlines.pongs.span());
-        if let (Some(Beat::DeclareGone), Heartbeat::Waiting { .. }, Some(_)) =
-            (beat, state.heartbeat, paused)
+        let span = self.deadlines.pongs.span();
+        let mut beat = state.heartbeat.due(self.now, span);
+        if let (Some(Beat::DeclareGone), Heartbeat::Waiting { .. }) = (beat, state.heartbeat)
+            && (state.is_stopped() || state.was_delayed(self.now, span / 2))
         {
             // Its pong may lie unread. It needs another ping, not to think the server gone.
             beat = Some(Beat::SendPing { ping_at: self.now });

@@ -1,6 +1,6 @@
 //! WebSockets: direct sessions, probes, and what carries a session after an upgrade.
 
-use super::{Attached, Link, Notice, Sessions, Sink};
+use super::{Attached, Link, Notice, Session, Sessions, Sink};
 use crate::{
     edge::{Batch, Lost, Output, RequestId, SessionKey, TransportId},
     engine::{
@@ -189,13 +189,9 @@ impl<P: Parser> Sessions<P> {
         }
         self.abort_data(session, BadRequest::TransportMismatch, out);
         self.count_upgrade(session);
-        if self
-            .sessions
-            .get(session)
-            .is_some_and(|state| state.paused.is_some())
-        {
-            let paused = true;
-            out.push(Output::SetReading { paused, transport });
+        let state = self.sessions.get(session);
+        if state.is_some_and(Session::is_stopped) {
+            self.tell_reading(session, true, out);
         }
         out.notice(Notice::Upgraded { session });
         self.flush(session, out);

@@ -277,6 +277,7 @@ impl Server {
                 Notice::Refused { request, refusal } => {
                     self.out.tell(Event::Refused { request, refusal });
                 }
+                Notice::Resumed { session } => self.on_resumed(session),
                 Notice::Upgraded { session } => {
                     let carrier = Carrier::WebSocket;
                     self.out.tell(Event::Upgraded { session, carrier });
