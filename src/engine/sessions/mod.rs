@@ -181,8 +181,35 @@ struct Session {
 struct Received {
     /// All that was sent before this instant.
     before: Instant,
-    /// When the ping was sent that is not answered yet; otherwise of no meaning.
-    asked: Instant,
+    /// When the ping was sent that the next pong answers; unknown if others were out then.
+    asked: Option<Instant>,
+    /// Pings that are not answered yet. There are several if the client was not read for a while.
+    unanswered: u32,
+}
+
+impl Received {
+    const fn nothing(now: Instant) -> Self {
+        Self {
+            before: now,
+            asked: None,
+            unanswered: 0,
+        }
+    }
+
+    fn on_ping(&mut self, now: Instant) {
+        if self.unanswered == 0 {
+            self.asked = Some(now);
+        }
+        self.unanswered = self.unanswered.saturating_add(1);
+    }
+
+    fn on_pong(&mut self) {
+        // One that nobody asked for says nothing.
+        if self.unanswered > 0 {
+            self.unanswered -= 1;
+            self.before = self.asked.take().unwrap_or(self.before);
+        }
+    }
 }
 
 /// A request. `Debug` leaves out the headers.
@@ -381,10 +408,7 @@ impl<P: Parser> Sessions<P> {
             Session {
                 id,
                 heartbeat: Heartbeat::Resting { ping_at: self.now },
-                received: Received {
-                    before: self.now,
-                    asked: self.now,
-                },
+                received: Received::nothing(self.now),
                 upgrade: Upgrade::Idle,
                 upgrades: 0,
                 data: None,

@@ -147,11 +147,11 @@ impl<P: Parser> Sessions<P> {
     }
 
     fn on_pong(&mut self, session: SessionKey) {
-        if let Some(state) = self.sessions.get_mut(session)
-            && state.heartbeat.awaits_pong()
-        {
-            state.received.before = state.received.asked;
-            self.rest_heartbeat(session);
+        if let Some(state) = self.sessions.get_mut(session) {
+            state.received.on_pong();
+            if state.heartbeat.awaits_pong() {
+                self.rest_heartbeat(session);
+            }
         }
     }
 

@@ -4,11 +4,12 @@ use alloc::{format, string::String, vec::Vec};
 
 use bytes::Bytes;
 
-use super::{Fate, Link, Sessions};
+use super::{Budget, Fate, Link, Sessions};
 use crate::{
-    edge::{Carrier, Headers, Output, Request, SessionKey},
+    edge::{Carrier, Headers, Message, Output, Request, SessionKey},
     engine::{CloseReason, Config, Event, Raw, outbox::Outgoing},
     outputs::Outputs,
+    time::Instant,
 };
 
 struct NoHeaders;
@@ -81,6 +82,27 @@ impl World {
             self.sessions
                 .handle_transport_sent(transport, &mut self.out);
         }
+    }
+
+    /// Lets deadlines run at an instant.
+    fn at(&mut self, millis: u64) {
+        self.sessions.set_now(Instant::from_millis(millis));
+        let mut budget = Budget::unlimited();
+        self.sessions.handle_timeout(&mut budget, &mut self.out);
+    }
+
+    /// A pong arrives; when was sent what has certainly been received?
+    fn pong(&mut self, session: SessionKey) -> u64 {
+        let Link::WebSocket { transport, .. } = self.sessions.lane(session).unwrap().link else {
+            return 0;
+        };
+        let inbound = self.sessions.codec().read(Message::Text("3".into()));
+        let delivery = self.sessions.begin_message(transport, inbound);
+        let mut delivery = delivery.unwrap();
+        let message = self.sessions.next_message(&mut delivery, &mut self.out);
+        assert!(message.is_none());
+        let received = self.sessions.received(session).unwrap();
+        received.as_micros() / 1_000
     }
 
     fn abort(&mut self, session: SessionKey) -> Vec<String> {
@@ -162,4 +184,31 @@ fn a_packet_is_held_without_a_poll() {
     world.request(Carrier::Polling, "GET", &query);
     assert!(!world.send(session));
     assert!(world.send(session));
+}
+
+#[test]
+fn a_pong_says_nothing_of_what_was_sent_behind_its_own_ping() {
+    let mut world = World::new();
+    world.websocket("");
+    let session = world.session();
+    assert_eq!(world.pong(session), 0, "nobody asked for it");
+    world.at(25_000);
+    assert_eq!(world.pong(session), 25_000);
+    assert_eq!(world.pong(session), 25_000);
+
+    // A client that is not read is pinged again.
+    world.at(50_000);
+    let done = world.sessions.set_reading(session, true, &mut world.out);
+    assert!(done.is_ok());
+    world.at(70_000);
+    let done = world.sessions.set_reading(session, false, &mut world.out);
+    assert!(done.is_ok());
+    assert_eq!(world.pong(session), 50_000);
+    world.at(95_000);
+    // This one answers the ping of 70 s, not that of 95 s.
+    assert_eq!(world.pong(session), 50_000);
+    world.at(100_000);
+    assert_eq!(world.pong(session), 50_000);
+    world.at(120_000);
+    assert_eq!(world.pong(session), 120_000);
 }

@@ -163,10 +163,7 @@ impl<P: Parser> Sessions<P> {
         let pong_by = Heartbeat::pong_by(ping_at, self.now, pongs.span());
         let pong_by = pongs.arm_at(pong_by, session);
         if let Some(state) = self.sessions.get_mut(session) {
-            if !state.heartbeat.awaits_pong() {
-                // A pong answers the first of several pings.
-                state.received.asked = self.now;
-            }
+            state.received.on_ping(self.now);
             state.heartbeat = Heartbeat::Waiting { pong_by };
         }
         // A refusal has closed the session, or it is closing: nothing is left to do.
