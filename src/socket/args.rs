@@ -34,6 +34,15 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    /// A text is nowhere so long that its offsets do not fit; one that is, is read as empty.
+    pub(crate) fn new(start: usize, end: usize) -> Self {
+        let fit = |offset| u32::try_from(offset).unwrap_or(u32::MAX);
+        Self {
+            start: fit(start),
+            end: fit(end),
+        }
+    }
+
     /// The same in a text that has more before it.
     pub(crate) fn shifted(self, by: u32) -> Self {
         Self {

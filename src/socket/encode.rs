@@ -7,7 +7,7 @@
 mod control;
 mod sealed;
 
-use alloc::sync::Arc;
+use alloc::{boxed::Box, sync::Arc};
 use core::fmt;
 
 use bytes::Bytes;
@@ -23,7 +23,8 @@ use self::{
     sealed::{HEADROOM, ROOM, prepend},
 };
 use super::{
-    args::Args,
+    args::{Args, Extra, Span},
+    de::Reader,
     decode::MAX_ACK_ID,
     ser::{EncodeError, Encoded, Encoder, Failure, List, Text},
 };
@@ -131,6 +132,33 @@ impl Packet {
         let attachments = self.attachments.as_deref().unwrap_or_default();
         let attached: usize = attachments.iter().map(Bytes::len).sum();
         self.text.len().saturating_sub(HEADROOM) + attached
+    }
+
+    /// The name and the arguments as their receiver finds them; an answer has no name. Copies the
+    /// text and shares the attachments.
+    pub fn to_args(&self) -> Args {
+        let text = self.text.clone().into_shared();
+        let list = HEADROOM + "[".len()..text.len().saturating_sub("]".len());
+        let mut reader = Reader::new(text.get(list.clone()).unwrap_or_default());
+        let mut name = "";
+        if self.kind == Kind::Event {
+            // It was written as a string, with nothing around it.
+            name = reader.skip().unwrap_or_default();
+            reader.take(b',');
+        }
+        let arguments = Span::new(list.start + reader.at(), list.end);
+        let unescaped = name.contains('\\').then(|| Reader::new(name).string());
+        let name = match unescaped {
+            Some(_) => Span::default(),
+            None if name.is_empty() => Span::default(),
+            None => Span::new(list.start + 1, list.start + name.len() - 1),
+        };
+        let mut extra = unescaped.map(|name| Extra::of_name(name.unwrap_or_default().into()));
+        if let Some(attachments) = &self.attachments {
+            let attachments = Some(Arc::clone(attachments));
+            extra.get_or_insert_default().attachments = attachments;
+        }
+        Args::new(text, name, arguments, extra.map(Box::new))
     }
 
     /// Appends an argument, as servers with recovery do it with an event's offset (Socket.IO

@@ -276,9 +276,5 @@ fn event_name(text: &str, element: Range<usize>) -> Result<(Span, Option<Box<str
 
 /// The text was found to be short enough for its offsets to fit.
 fn span(range: Range<usize>) -> Span {
-    let fit = |offset| u32::try_from(offset).unwrap_or(u32::MAX);
-    Span {
-        start: fit(range.start),
-        end: fit(range.end),
-    }
+    Span::new(range.start, range.end)
 }

@@ -550,3 +550,33 @@ fn a_sealed_packet_goes_through_any_carrier() {
     let plain = Control::Disconnect.seal("/").unwrap();
     assert_eq!(plain.into_packets().count(), 1);
 }
+
+#[test]
+fn what_is_on_its_way_out_reads_as_its_receiver_reads_it() {
+    let bytes = Binary::from(vec![1, 2]);
+    let all = (1, "x", Some([2, 3]));
+    for (name, json, attachments) in [
+        ("a", r#"["a",1,"x",[2,3]]"#, 0),
+        ("", r#"["",1,"x",[2,3]]"#, 0),
+        ("é\n\"quoted\"", r#"["é\n\"quoted\"",1,"x",[2,3]]"#, 0),
+        ("b", r#"["b",1,{"_placeholder":true,"num":0}]"#, 1),
+    ] {
+        let packet = match attachments {
+            0 => Packet::event(name, &all),
+            _ => Packet::event(name, &(1, &bytes)),
+        };
+        let sent = packet.unwrap().to_args();
+        let shared: Vec<_> = (0..attachments).map(|_| bytes.0.clone()).collect();
+        let read = event(json, &shared);
+
+        assert_eq!(sent.name(), name);
+        assert_eq!(sent.name(), read.name());
+        assert_eq!(sent.json(), read.json());
+        assert_eq!(sent.attachments(), read.attachments());
+    }
+    let none = Packet::event("none", &()).unwrap().to_args();
+    assert_eq!((none.name(), none.len()), ("none", 0));
+    let reply = Packet::reply(&(1, "two")).unwrap().to_args();
+    assert_eq!((reply.name(), reply.json()), ("", r#"1,"two""#));
+    assert_eq!(Packet::reply(&()).unwrap().to_args().len(), 0);
+}
