@@ -9,6 +9,7 @@
 mod ack;
 mod arguments;
 mod broadcast;
+mod builder;
 mod connecting;
 mod emitter;
 mod error;
@@ -34,12 +35,13 @@ pub use self::{
     ack::{AckFuture, BroadcastAck, BroadcastAckFuture, BroadcastWithAck, EmitWithAck},
     arguments::Arguments,
     broadcast::Broadcast,
+    builder::IoBuilder,
     connecting::{Connecting, Refusal},
     emitter::Emitter,
     error::{AckError, Cause, Disconnected, EmitError, Error, HandlerError},
     handler::{EventHandler, SyncEventHandler},
     handshake::Handshake,
-    io::{Io, IoBuilder, IoService},
+    io::{Io, IoService},
     namespace::Namespace,
     outcome::{Ack, AsTheyCame, Decoded, Finish, FromArgs, Reply, Respond, Tried},
     rooms::Rooms,
