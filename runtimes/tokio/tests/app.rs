@@ -12,6 +12,8 @@
 mod app {
     pub(crate) mod client;
     mod lifetimes;
+    mod listening;
+    mod servers;
 }
 
 use std::{

@@ -2,7 +2,7 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -10,7 +10,12 @@ use socketio_proto::socket::{AckKey, AckOutcome, Args, EmitError as SendError, S
 use tokio::sync::oneshot;
 
 use super::{
-    AckError, EmitError, broadcast::Audience, link::Link, packet::Outgoing, socket::Socket,
+    AckError, EmitError,
+    answers::{End, Teller},
+    broadcast::Audience,
+    link::Link,
+    packet::Outgoing,
+    socket::Socket,
 };
 
 /// An event for one socket that asks for an answer. It is sent when this is awaited.
@@ -43,15 +48,12 @@ impl IntoFuture for EmitWithAck<'_> {
             Ok(packet) => packet,
             Err(error) => return AckFuture::failed(AckError::Emit(error)),
         };
-        let ack = link.with(|server, tables, now| {
-            let sent = server
-                .emit(now, socket.as_target(), packet, options)
-                .map_err(EmitError::Send)?;
+        let ack = socket.send(packet, options, |tables, sent| {
             let key = sent.ack.ok_or(AckError::Dropped)?;
             tables.acks.insert(key, AckEntry::One(sender));
-            Ok::<_, AckError>(key)
+            Ok(key)
         });
-        match ack {
+        match ack.unwrap_or_else(|error| Err(EmitError::Send(error).into())) {
             Ok(key) => AckFuture(State::Waiting {
                 receiver,
                 ticket: Ticket::new(link.clone(), key),
@@ -131,14 +133,13 @@ impl IntoFuture for BroadcastWithAck<'_> {
             Ok(packet) => packet,
             Err(error) => return BroadcastAckFuture::failed(error),
         };
-        let ack = audience.link.with(|server, tables, now| {
-            let sent = server.emit(now, audience.to(), packet, options)?;
+        let ack = audience.send(packet, options, |tables, sent| {
             let key = sent.ack.ok_or(SendError::Stale)?;
             let answers = Vec::with_capacity(sent.queued);
             tables.acks.insert(key, AckEntry::Many { answers, sender });
-            Ok::<_, EmitError>(key)
+            Ok(key)
         });
-        match ack {
+        match ack.and_then(|ack| ack).map_err(EmitError::Send) {
             Ok(key) => BroadcastAckFuture(BroadcastState::Waiting {
                 receiver,
                 ticket: Ticket::new(audience.link.clone(), key),
@@ -202,18 +203,18 @@ impl Future for BroadcastAckFuture {
 
 /// Cancels an ack that nobody waits for any more.
 #[derive(Debug)]
-struct Ticket {
+pub(super) struct Ticket {
     link: Link,
     key: Option<AckKey>,
 }
 
 impl Ticket {
-    fn new(link: Link, key: AckKey) -> Self {
+    pub(super) fn new(link: Link, key: AckKey) -> Self {
         let key = Some(key);
         Self { link, key }
     }
 
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         self.key = None;
     }
 }
@@ -235,6 +236,8 @@ impl Drop for Ticket {
 /// Who waits for an ack, and what was answered so far.
 #[derive(Debug)]
 pub(crate) enum AckEntry {
+    /// Answers are wanted one by one.
+    Each(Teller),
     One(oneshot::Sender<Result<Args, AckError>>),
     Many {
         answers: Vec<(SocketId, Args)>,
@@ -243,9 +246,21 @@ pub(crate) enum AckEntry {
 }
 
 impl AckEntry {
+    /// There will be no more answers: what must be told in the order of the events. Whoever waits is
+    /// to be woken when the lock is free.
+    pub(crate) fn end(&self, outcome: AckOutcome, missing: usize) -> Option<Waker> {
+        let timed_out = outcome == AckOutcome::TimedOut;
+        match self {
+            Self::Each(teller) => teller.end(End { missing, timed_out }),
+            Self::Many { .. } | Self::One(_) => None,
+        }
+    }
+
     /// There will be no more answers. It may run a waker: not under the lock.
     pub(crate) fn on_done(self, outcome: AckOutcome, missing: usize) {
         match self {
+            // Its end was told under the lock, behind the answers.
+            Self::Each(_) => {}
             Self::One(sender) => {
                 let error = match outcome {
                     AckOutcome::TimedOut => AckError::TimedOut,

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use socketio_proto::socket::{NamespaceKey, Sent, SocketKey, To};
+use socketio_proto::socket::{Sent, SocketKey, To};
 
 use super::{
     Arguments, EmitError,
     ack::BroadcastWithAck,
     link::Link,
+    namespace::NamespaceState,
     packet::{Flags, Outgoing},
     rooms::Rooms,
     socket::Socket,
@@ -38,7 +39,7 @@ pub struct Broadcast<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Audience<'a> {
     pub(crate) link: &'a Link,
-    namespace: NamespaceKey,
+    pub(super) namespace: &'a NamespaceState,
     rooms: Vec<&'a str>,
     except: Vec<&'a str>,
     without: Option<SocketKey>,
@@ -47,7 +48,7 @@ pub(crate) struct Audience<'a> {
 impl Audience<'_> {
     pub(crate) fn to(&self) -> To<'_> {
         To::Group {
-            namespace: self.namespace,
+            namespace: self.namespace.key,
             rooms: &self.rooms,
             except: &self.except,
             without: self.without,
@@ -58,7 +59,7 @@ impl Audience<'_> {
 impl<'a> Broadcast<'a> {
     pub(super) fn new(
         link: &'a Link,
-        namespace: NamespaceKey,
+        namespace: &'a NamespaceState,
         without: Option<SocketKey>,
         flags: Flags,
     ) -> Self {
@@ -114,10 +115,7 @@ impl<'a> Broadcast<'a> {
     pub fn emit(self, event: &str, args: impl Arguments) -> Result<Sent, EmitError> {
         let Self { audience, flags } = self;
         let (packet, options) = Outgoing::new(event, args, flags).into_packet(false)?;
-        let emit = audience
-            .link
-            .with(|server, _, now| server.emit(now, audience.to(), packet, options));
-        Ok(emit?)
+        Ok(audience.send(packet, options, |_, sent| sent)?)
     }
 
     /// Sends an event and waits for an answer of each socket:

@@ -71,11 +71,7 @@ impl<'a> Emitter<'a> {
     /// See [`Socket::emit`].
     pub fn emit(self, event: &str, args: impl Arguments) -> Result<Sent, EmitError> {
         let (packet, options) = Outgoing::new(event, args, self.flags).into_packet(false)?;
-        let Self { socket, .. } = self;
-        let emit = socket
-            .link()
-            .with(|server, _, now| server.emit(now, socket.as_target(), packet, options));
-        Ok(emit?)
+        Ok(self.socket.send(packet, options, |_, sent| sent)?)
     }
 
     /// Sends an event to the client and waits for its answer. See [`Socket::emit_with_ack`].

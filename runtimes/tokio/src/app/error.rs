@@ -18,6 +18,12 @@ pub enum EmitError {
     /// The server did not take it.
     #[error(transparent)]
     Send(#[from] socket::EmitError),
+    /// Too many handlers of servers' events run in the namespace.
+    #[error("{limit} handlers of server-side events run already")]
+    TooManyHandlers {
+        /// The limit.
+        limit: usize,
+    },
 }
 
 impl EmitError {

@@ -1,14 +1,14 @@
 //! Functions that handle events: which ones may be given to
-//! [`Namespace::on`](super::Namespace::on).
+//! [`Namespace::on`](super::Namespace::on) and what is like it.
 
 use std::{future, sync::Arc};
 
 use socketio_proto::socket::Args;
 
 use super::{
-    Cause, FromArgs, Reply, Socket,
+    Cause, FromArgs, Namespace, Reply, Socket,
     outcome::{Finish, Respond},
-    setup::{OnEvent, Running},
+    setup::{OnEvent, OnServerSide, Running},
 };
 
 /// An async function or closure that handles an event.
@@ -20,16 +20,17 @@ use super::{
 /// | `Socket`, arguments, [`Reply`] | nothing or a `Result` |
 ///
 /// Arguments are a tuple that serde can read, or [`Args`]. The marker tells the rows apart; it is
-/// inferred.
+/// inferred. For events of [servers](super::Namespace::on_server_side) the first parameter is a
+/// [`Namespace`](super::Namespace).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot handle an event",
     label = "not a handler",
     note = "a handler is `|socket: Socket, (a, b): (A, B)| async move {{ … }}`; it may leave the arguments out, take `Args`, and take a `Reply` as third parameter",
     note = "parameter types of a closure must be written out, and the future must be `Send`"
 )]
-pub trait EventHandler<Marker>: Send + Sync + 'static {
+pub trait EventHandler<Marker, Subject = Socket>: Send + Sync + 'static {
     #[doc(hidden)]
-    fn call(&self, socket: Socket, args: Args, reply: Reply) -> Running;
+    fn call(&self, subject: Subject, args: Args, reply: Reply) -> Running;
 }
 
 /// A function or closure that handles an event at once, without waiting for anything.
@@ -53,33 +54,37 @@ pub(super) fn boxed<M>(handler: impl EventHandler<M>) -> OnEvent {
     }))
 }
 
+pub(super) fn boxed_server_side<M>(handler: impl EventHandler<M, Namespace>) -> OnServerSide {
+    Arc::new(move |namespace, args, reply| handler.call(namespace, args, reply))
+}
+
 pub(super) fn boxed_sync<M>(handler: impl SyncEventHandler<M>) -> OnEvent {
     OnEvent::Sync(Arc::new(move |socket, args, reply| {
         handler.call(socket, args, reply)
     }))
 }
 
-impl<F, Fut> EventHandler<()> for F
+impl<F, S, Fut> EventHandler<(), S> for F
 where
-    F: Fn(Socket) -> Fut + Send + Sync + 'static,
+    F: Fn(S) -> Fut + Send + Sync + 'static,
     Fut: Future<Output: Respond> + Send + 'static,
 {
-    fn call(&self, socket: Socket, _args: Args, reply: Reply) -> Running {
-        let running = self(socket);
+    fn call(&self, subject: S, _args: Args, reply: Reply) -> Running {
+        let running = self(subject);
         Box::pin(async move { running.await.respond(reply) })
     }
 }
 
-impl<F, T, M, Fut> EventHandler<(M, T)> for F
+impl<F, S, T, M, Fut> EventHandler<(M, T), S> for F
 where
-    F: Fn(Socket, T) -> Fut + Send + Sync + 'static,
+    F: Fn(S, T) -> Fut + Send + Sync + 'static,
     T: FromArgs<M>,
     Fut: Future<Output: Respond> + Send + 'static,
 {
-    fn call(&self, socket: Socket, args: Args, reply: Reply) -> Running {
+    fn call(&self, subject: S, args: Args, reply: Reply) -> Running {
         match T::from_args(args) {
             Ok(args) => {
-                let running = self(socket, args);
+                let running = self(subject, args);
                 Box::pin(async move { running.await.respond(reply) })
             }
             Err(cause) => Box::pin(future::ready(Err(cause))),
@@ -87,16 +92,16 @@ where
     }
 }
 
-impl<F, T, M, Fut> EventHandler<(M, T, Reply)> for F
+impl<F, S, T, M, Fut> EventHandler<(M, T, Reply), S> for F
 where
-    F: Fn(Socket, T, Reply) -> Fut + Send + Sync + 'static,
+    F: Fn(S, T, Reply) -> Fut + Send + Sync + 'static,
     T: FromArgs<M>,
     Fut: Future<Output: Finish> + Send + 'static,
 {
-    fn call(&self, socket: Socket, args: Args, reply: Reply) -> Running {
+    fn call(&self, subject: S, args: Args, reply: Reply) -> Running {
         match T::from_args(args) {
             Ok(args) => {
-                let running = self(socket, args, reply);
+                let running = self(subject, args, reply);
                 Box::pin(async move { running.await.finish() })
             }
             Err(cause) => Box::pin(future::ready(Err(cause))),

@@ -167,8 +167,10 @@ pub type IoService = Service<Server, Tables>;
 /// | handlers of one socket | may overlap | one after the other: one that waits lets the socket's next events wait, too; where they should not, it spawns a task for the rest |
 /// | `emitWithAck` | sends at once | sends when it is awaited; `into_future()` sends at once |
 /// | sending to a socket that is gone | silence | an error; and waiting for its answer ends at once |
-/// | `socket.onAny` | sees every event | not there: [`fallback`](Namespace::fallback) sees events that have no handler of their own |
-/// | `socket.use` | sees every packet | not there: check arguments in the handlers |
+/// | `socket.onAny` | sees an event at once | [`on_any`](Namespace::on_any) sees it when it is its turn; [`fallback`](Namespace::fallback) sees and answers events that have no handler of their own |
+/// | `socket.onAnyOutgoing` | runs before the packet is written | [`on_any_outgoing`](Namespace::on_any_outgoing) runs when it has been handed over, before the emit returns |
+/// | `socket.use` | may change the event | [`filter`](Namespace::filter) lets it pass or not; one that waits lets the socket's next events wait, too |
+/// | `serverSideEmit` | reaches the other servers | reaches all, this one included: [`server_side_emit`](Namespace::server_side_emit) |
 /// | bytes | a `Buffer` | [`Binary`](crate::Binary); `vec![0u8]` is a list of numbers, as serde has it |
 /// | values of any shape | hold buffers, too | `serde_json::Value` cannot hold attachments: forward [`Args`](crate::Args) as they came, or ask for [`Binary`](crate::Binary) |
 /// | namespaces | may be patterns | have names: [`of`](Self::of) |

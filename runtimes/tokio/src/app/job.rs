@@ -1,10 +1,19 @@
 //! Running an application's handlers, and what becomes of those that fail.
 
-use std::any::Any;
+use std::{
+    any::Any,
+    fmt::Debug,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use socketio_proto::socket::{Args, ReplyToken};
 
-use super::{Cause, HandlerError, Reply, Socket, inbox::Taken, setup::OnEvent, socket::Pressure};
+use super::{
+    Cause, HandlerError, Reply, Socket,
+    inbox::Taken,
+    setup::{OnAny, OnEvent},
+    socket::Pressure,
+};
 use crate::unwind::{self, quietly};
 
 /// One thing that the handlers of a socket have to do.
@@ -90,6 +99,12 @@ async fn run(socket: &Socket, job: Job) {
             }
         }
         Job::Event { args, reply } => {
+            for listener in &setup.on_any {
+                overhear(socket, listener, &args);
+            }
+            if !passes(socket, &args).await {
+                return;
+            }
             if let Some(handler) = setup.handler(args.name()) {
                 handle(socket, handler, args, reply).await;
             }
@@ -97,10 +112,29 @@ async fn run(socket: &Socket, job: Job) {
     }
 }
 
+/// Shows an event to somebody who listens to all.
+pub(crate) fn overhear(socket: &Socket, listener: &OnAny, args: &Args) {
+    let heard = catch_unwind(AssertUnwindSafe(|| listener(socket, args)));
+    report(socket, args.name(), heard.map(Ok).map_err(thrown));
+}
+
+/// Whether all filters let an event pass.
+async fn passes(socket: &Socket, args: &Args) -> bool {
+    for filter in &socket.state().guest.setup.filters {
+        // A clone shares the buffer.
+        let done = catch(async { filter(socket.clone(), args.clone()).await }).await;
+        if !matches!(done, Ok(Ok(()))) {
+            report(socket, args.name(), done);
+            return false;
+        }
+    }
+    true
+}
+
 async fn handle(socket: &Socket, handler: &OnEvent, args: Args, reply: Option<ReplyToken>) {
     // A clone shares the buffer; the name is for the report.
     let event = args.clone();
-    let reply = Reply::new(socket.clone(), reply);
+    let reply = Reply::new(socket, reply);
     let done = match handler {
         OnEvent::Async(handler) => {
             catch(async { handler(socket.clone(), args, reply).await }).await
@@ -112,11 +146,13 @@ async fn handle(socket: &Socket, handler: &OnEvent, args: Args, reply: Option<Re
 
 /// Runs a future; a panic in it becomes an error.
 pub(crate) async fn catch<T>(future: impl Future<Output = T>) -> Result<T, Cause> {
-    unwind::catch(future).await.map_err(|panic| {
-        let message = message_of(&*panic);
-        quietly(|| drop(panic));
-        Cause::Panicked(message)
-    })
+    unwind::catch(future).await.map_err(thrown)
+}
+
+fn thrown(panic: Box<dyn Any + Send>) -> Cause {
+    let message = message_of(&*panic);
+    quietly(|| drop(panic));
+    Cause::Panicked(message)
 }
 
 fn message_of(panic: &(dyn Any + Send)) -> Box<str> {
@@ -132,8 +168,8 @@ fn report(socket: &Socket, event: &str, done: Result<Result<(), Cause>, Cause>) 
     };
     let error = HandlerError::new(event, cause);
     let handlers = &socket.state().guest.setup.on_error;
-    if handlers.is_empty() {
-        quietly(|| print_in_debug_builds(socket, &error));
+    if handlers.is_empty() && !error.is_disconnected() {
+        quietly(|| print_in_debug_builds(socket, &error, "; `on_error` takes these errors"));
     }
     for handler in handlers {
         quietly(|| handler(socket, &error));
@@ -141,9 +177,18 @@ fn report(socket: &Socket, event: &str, done: Result<Result<(), Cause>, Cause>) 
     quietly(|| drop(error));
 }
 
+/// Prints what went wrong where there is nobody to tell.
+pub(crate) fn print_error(place: &impl Debug, event: &str, done: Result<Result<(), Cause>, Cause>) {
+    if let Err(cause) = done.and_then(|done| done) {
+        let error = HandlerError::new(event, cause);
+        quietly(|| print_in_debug_builds(place, &error, ""));
+        quietly(|| drop(error));
+    }
+}
+
 /// Without a handler of errors, a newcomer whose types do not fit would see nothing happen at all.
-fn print_in_debug_builds(socket: &Socket, error: &HandlerError) {
-    if cfg!(debug_assertions) && !error.is_disconnected() {
-        eprintln!("socketio-tokio: {socket:?}: {error}; `on_error` takes these errors");
+fn print_in_debug_builds(place: &impl Debug, error: &HandlerError, hint: &str) {
+    if cfg!(debug_assertions) {
+        eprintln!("socketio-tokio: {place:?}: {error}{hint}");
     }
 }

@@ -7,6 +7,7 @@
 //! Answers to acks go past the inbox to whoever waits for them (`ack`).
 
 mod ack;
+mod answers;
 mod arguments;
 mod broadcast;
 mod builder;
@@ -19,11 +20,14 @@ mod handshake;
 mod inbox;
 mod io;
 mod job;
+mod line;
 mod link;
 mod namespace;
 mod outcome;
+mod outgoing;
 mod packet;
 mod rooms;
+mod server_side;
 mod setup;
 mod socket;
 mod tables;
@@ -33,6 +37,7 @@ mod tests;
 
 pub use self::{
     ack::{AckFuture, BroadcastAck, BroadcastAckFuture, BroadcastWithAck, EmitWithAck},
+    answers::BroadcastAnswers,
     arguments::Arguments,
     broadcast::Broadcast,
     builder::IoBuilder,
@@ -45,6 +50,7 @@ pub use self::{
     namespace::Namespace,
     outcome::{Ack, AsTheyCame, Decoded, Finish, FromArgs, Reply, Respond, Tried},
     rooms::Rooms,
+    server_side::{ServerSideAck, ServerSideWithAck},
     socket::{Pressure, Socket},
     tables::Tables,
 };

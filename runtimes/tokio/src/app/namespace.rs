@@ -2,12 +2,15 @@
 
 use std::{
     fmt,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use bytestring::ByteString;
-use socketio_proto::socket::{DisconnectReason, NamespaceKey, Sent, is_reserved};
+use socketio_proto::socket::{Args, DisconnectReason, NamespaceKey, Sent};
 
 use super::{
     Arguments, Broadcast, BroadcastWithAck, Connecting, EmitError, EventHandler, HandlerError,
@@ -15,7 +18,7 @@ use super::{
     link::Link,
     outcome::Finish,
     packet::Flags,
-    setup::{OnEvent, Setup},
+    setup::{Setup, check_event},
 };
 
 /// A namespace of a server.
@@ -32,8 +35,8 @@ use super::{
 /// use [`Socket::namespace`] and [`Socket::io`] instead.
 #[derive(Clone)]
 pub struct Namespace {
-    link: Link,
-    state: Arc<NamespaceState>,
+    pub(super) link: Link,
+    pub(super) state: Arc<NamespaceState>,
 }
 
 /// What is kept of a namespace beside the machine.
@@ -42,12 +45,26 @@ pub(crate) struct NamespaceState {
     pub(crate) key: NamespaceKey,
     pub(crate) name: ByteString,
     setup: RwLock<Arc<Setup>>,
+    /// Whether anybody ever listened to what is sent.
+    is_heard: AtomicBool,
+    /// How many handlers of servers' events run.
+    pub(super) busy: AtomicUsize,
 }
 
 impl NamespaceState {
     pub(crate) fn new(key: NamespaceKey, name: ByteString) -> Self {
-        let setup = RwLock::default();
-        Self { key, name, setup }
+        Self {
+            key,
+            name,
+            setup: RwLock::default(),
+            is_heard: AtomicBool::default(),
+            busy: AtomicUsize::default(),
+        }
+    }
+
+    /// Whether anybody listens to what is sent to some of its sockets.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.is_heard.load(Ordering::Acquire)
     }
 
     /// What is installed now.
@@ -60,6 +77,9 @@ impl NamespaceState {
         let mut place = self.setup.write().unwrap_or_else(PoisonError::into_inner);
         let mut changed = Setup::clone(&place);
         change(&mut changed);
+        if !changed.on_any_outgoing.is_empty() {
+            self.is_heard.store(true, Ordering::Release);
+        }
         let old = std::mem::replace(&mut *place, Arc::new(changed));
         drop(place);
         drop(old);
@@ -113,10 +133,7 @@ impl Namespace {
         F: Fn(Connecting) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), Refusal>> + Send + 'static,
     {
-        self.change(|setup| {
-            let middleware = move |client| Box::pin(middleware(client)) as _;
-            setup.middleware.push(Arc::new(middleware));
-        })
+        self.change(|setup| setup.add_middleware(middleware))
     }
 
     /// Adds a handler of connections. It runs before every other handler of the socket.
@@ -125,12 +142,7 @@ impl Namespace {
         F: Fn(Socket) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: Finish> + Send + 'static,
     {
-        self.change(|setup| {
-            setup.on_connect.push(Arc::new(move |socket| {
-                let running = handler(socket);
-                Box::pin(async move { running.await.finish() })
-            }));
-        })
+        self.change(|setup| setup.add_on_connect(handler))
     }
 
     /// Sets the handler of an event; an earlier one of the same event is replaced.
@@ -160,7 +172,8 @@ impl Namespace {
     ///
     /// When the name is one that clients cannot emit, such as `connect` and `disconnect`.
     pub fn on<M>(self, event: &str, handler: impl EventHandler<M>) -> Self {
-        self.set(event, handler::boxed(handler))
+        check_event(event);
+        self.change(|setup| setup.set_on_event(event, handler::boxed(handler)))
     }
 
     /// Sets the handler of an event to a function that has nothing to wait for; an earlier one of
@@ -181,7 +194,8 @@ impl Namespace {
     ///
     /// As [`on`](Self::on).
     pub fn on_sync<M>(self, event: &str, handler: impl SyncEventHandler<M>) -> Self {
-        self.set(event, handler::boxed_sync(handler))
+        check_event(event);
+        self.change(|setup| setup.set_on_event(event, handler::boxed_sync(handler)))
     }
 
     /// Sets the handler of events that have none of their own. Without it they are ignored.
@@ -192,6 +206,76 @@ impl Namespace {
         self.change(|setup| setup.fallback = Some(handler))
     }
 
+    /// Adds a function that sees every event of a client, with or without a handler, when it is its
+    /// turn: before the [filters](Self::filter) and the handler. It must not block.
+    ///
+    /// ```
+    /// # fn example(io: socketio_tokio::Io) {
+    /// // socket.onAny((event, ...args) => { console.log(event, args); });
+    /// io.of("/").on_any(|socket, args| println!("{}: {} {}", socket.id(), args.name(), args.json()));
+    /// # }
+    /// ```
+    pub fn on_any<F>(self, listener: F) -> Self
+    where
+        F: Fn(&Socket, &Args) + Send + Sync + 'static,
+    {
+        self.change(|setup| setup.on_any.push(Arc::new(listener)))
+    }
+
+    /// Adds a function that sees every event that is sent to a client: for each client once, also
+    /// if it is sent to many. Answers are no events.
+    ///
+    /// It is called outside of all locks before the emit returns, on the thread that emits; if
+    /// several do, then one event after the other, in the order in which they are sent, on one of
+    /// these threads. It must not block. An event counts whether it then reaches the client or is
+    /// dropped; what the function itself emits is shown after it has returned.
+    ///
+    /// ```
+    /// # fn example(io: socketio_tokio::Io) {
+    /// // socket.onAnyOutgoing((event, ...args) => { console.log(event, args); });
+    /// io.of("/").on_any_outgoing(|socket, args| println!("{}: {}", socket.id(), args.name()));
+    /// # }
+    /// ```
+    pub fn on_any_outgoing<F>(self, listener: F) -> Self
+    where
+        F: Fn(&Socket, &Args) + Send + Sync + 'static,
+    {
+        self.change(|setup| setup.on_any_outgoing.push(Arc::new(listener)))
+    }
+
+    /// Adds a function that decides whether a client's event is handled.
+    ///
+    /// Such functions run before the handler, in the order in which they were added, for every
+    /// event, and may wait, as handlers do. The first error ends it: no handler sees the event, the
+    /// client gets no answer, and [`on_error`](Self::on_error) gets the error. A panic is an error,
+    /// too.
+    ///
+    /// ```
+    /// # fn example(io: socketio_tokio::Io) {
+    /// use socketio_tokio::{Args, Socket};
+    ///
+    /// struct Admin;
+    ///
+    /// // socket.use(([event, ...args], next) => {
+    /// //   if (event.startsWith("admin:") && !socket.data.admin) { next(new Error("forbidden")); }
+    /// //   else { next(); }
+    /// // });
+    /// io.of("/").filter(|socket: Socket, event: Args| async move {
+    ///     if event.name().starts_with("admin:") && socket.get::<Admin>().is_none() {
+    ///         return Err("forbidden");
+    ///     }
+    ///     Ok(())
+    /// });
+    /// # }
+    /// ```
+    pub fn filter<F, Fut>(self, filter: F) -> Self
+    where
+        F: Fn(Socket, Args) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Finish> + Send + 'static,
+    {
+        self.change(|setup| setup.add_filter(filter))
+    }
+
     /// Adds a handler of disconnections. It runs after every other handler of the socket.
     ///
     /// [`Socket::rooms`] still says which rooms it was in.
@@ -200,12 +284,7 @@ impl Namespace {
         F: Fn(Socket, DisconnectReason) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: Finish> + Send + 'static,
     {
-        self.change(|setup| {
-            setup.on_disconnect.push(Arc::new(move |socket, reason| {
-                let running = handler(socket, reason);
-                Box::pin(async move { running.await.finish() })
-            }));
-        })
+        self.change(|setup| setup.add_on_disconnect(handler))
     }
 
     /// Adds a handler of back-pressure: it is told when more waits for the client of a socket than
@@ -223,12 +302,7 @@ impl Namespace {
         F: Fn(Socket, Pressure) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: Finish> + Send + 'static,
     {
-        self.change(|setup| {
-            setup.on_pressure.push(Arc::new(move |socket, pressure| {
-                let running = handler(socket, pressure);
-                Box::pin(async move { running.await.finish() })
-            }));
-        })
+        self.change(|setup| setup.add_on_pressure(handler))
     }
 
     /// Adds a function that is told what went wrong in the handlers of a socket: a client sent
@@ -246,7 +320,7 @@ impl Namespace {
 
     /// Everybody in it: the start of a chain.
     pub fn everyone(&self) -> Broadcast<'_> {
-        Broadcast::new(&self.link, self.state.key, None, Flags::default())
+        Broadcast::new(&self.link, &self.state, None, Flags::default())
     }
 
     /// The members of these rooms.
@@ -312,12 +386,7 @@ impl Namespace {
         self.everyone().sockets()
     }
 
-    fn set(self, event: &str, handler: OnEvent) -> Self {
-        assert!(!is_reserved(event), "clients cannot emit {event:?}");
-        self.change(|setup| drop(setup.on_event.insert(event.into(), handler)))
-    }
-
-    fn change(self, change: impl FnOnce(&mut Setup)) -> Self {
+    pub(super) fn change(self, change: impl FnOnce(&mut Setup)) -> Self {
         self.state.change(change);
         self
     }

@@ -1,6 +1,7 @@
 //! What handlers return, and how they answer.
 
 use socketio_proto::socket::{Args, ArgsError, Packet, ReplyToken, Sent};
+use tokio::sync::oneshot;
 
 use super::{Arguments, Cause, EmitError, Error, Socket};
 
@@ -16,19 +17,31 @@ pub struct Ack<T: Arguments>(pub T);
 /// Dropping it leaves the client without an answer.
 #[derive(Debug)]
 #[must_use = "without an answer the client waits for ever, or until its timeout"]
-pub struct Reply {
-    socket: Socket,
-    token: Option<ReplyToken>,
+pub struct Reply(Asker);
+
+/// Who waits for an answer.
+#[derive(Debug)]
+enum Asker {
+    Client { socket: Socket, token: ReplyToken },
+    Nobody,
+    Server(oneshot::Sender<Args>),
 }
 
 impl Reply {
-    pub(super) fn new(socket: Socket, token: Option<ReplyToken>) -> Self {
-        Self { socket, token }
+    pub(super) fn new(socket: &Socket, token: Option<ReplyToken>) -> Self {
+        Self(token.map_or(Asker::Nobody, |token| Asker::Client {
+            socket: socket.clone(),
+            token,
+        }))
     }
 
-    /// Whether the client asked for an answer.
+    pub(super) fn to_server(sender: Option<oneshot::Sender<Args>>) -> Self {
+        Self(sender.map_or(Asker::Nobody, Asker::Server))
+    }
+
+    /// Whether an answer was asked for.
     pub fn is_wanted(&self) -> bool {
-        self.token.is_some()
+        !matches!(self.0, Asker::Nobody)
     }
 
     /// Answers. If the client asked for no answer, it does nothing.
@@ -39,12 +52,17 @@ impl Reply {
     ///
     /// When the arguments cannot be encoded, and when the socket is gone.
     pub fn send(self, args: impl Arguments) -> Result<(), EmitError> {
-        let Some(token) = self.token else {
-            return Ok(());
-        };
-        let packet = Packet::reply(&args)?;
-        let link = self.socket.link();
-        Ok(link.with(|server, _, now| server.reply(now, token, packet))?)
+        match self.0 {
+            Asker::Client { socket, token } => {
+                let packet = Packet::reply(&args)?;
+                let link = socket.link();
+                link.with(|server, _, now| server.reply(now, token, packet))?;
+            }
+            Asker::Nobody => {}
+            // If it does not wait any more, that is as if the answer came too late.
+            Asker::Server(sender) => _ = sender.send(Packet::reply(&args)?.to_args()),
+        }
+        Ok(())
     }
 }
 

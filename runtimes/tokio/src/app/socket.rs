@@ -76,7 +76,7 @@ impl Socket {
     }
 
     pub(super) fn broadcast_with(&self, flags: Flags) -> Broadcast<'_> {
-        let namespace = self.state.guest.namespace.key;
+        let namespace = &self.state.guest.namespace;
         Broadcast::new(&self.link, namespace, Some(self.state.key), flags)
     }
 

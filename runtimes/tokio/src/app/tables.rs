@@ -8,6 +8,7 @@
 use std::{
     pin::Pin,
     sync::{Arc, OnceLock},
+    task::Waker,
 };
 
 use socketio_proto::{
@@ -27,6 +28,7 @@ use super::{
     handshake::Guest,
     inbox::{Full, Inbox, Posted},
     job::{Job, drain},
+    line::Line,
     link::WeakLink,
     namespace::NamespaceState,
     socket::{Left, Pressure, SocketState},
@@ -52,6 +54,9 @@ pub struct Tables {
     runtime: Option<Handle>,
     /// What is to be done when the lock is free.
     later: Later,
+    /// What the application is told then, and whether something was added.
+    line: Arc<Line>,
+    is_told: bool,
     pub(super) tasks: Arc<Tasks>,
     pub(super) sessions: Slots<SessionKey, Connection>,
     pub(super) namespaces: Slots<NamespaceKey, Arc<NamespaceState>>,
@@ -86,6 +91,8 @@ impl Tables {
             link: WeakLink::default(),
             runtime: None,
             later: Later::default(),
+            line: Arc::default(),
+            is_told: false,
             tasks: Arc::default(),
             sessions: Slots::new(),
             namespaces: Slots::new(),
@@ -140,8 +147,20 @@ impl Tables {
         }
     }
 
+    /// Tells the application something as soon as the lock is free, in the order of these calls.
+    pub(super) fn tell(&mut self, telling: impl FnOnce() + Send + 'static) {
+        self.line.push(telling);
+        self.is_told = true;
+    }
+
     fn on_acked(&mut self, ack: AckKey, from: SocketKey, args: Args) {
         match self.acks.remove(ack) {
+            Some(AckEntry::Each(teller)) => {
+                let from = self.sockets.get(from);
+                let waker = from.and_then(|state| teller.answer(state.id, args));
+                self.acks.insert(ack, AckEntry::Each(teller));
+                self.wake(waker);
+            }
             Some(AckEntry::Many {
                 mut answers,
                 sender,
@@ -155,6 +174,12 @@ impl Tables {
                 self.later.run(move || drop(sender.send(Ok(args))));
             }
             None => {}
+        }
+    }
+
+    fn wake(&mut self, waker: Option<Waker>) {
+        if let Some(waker) = waker {
+            self.later.run(move || waker.wake());
         }
     }
 
@@ -249,7 +274,7 @@ impl Tables {
 
     /// Starts a task when the lock is free: on the runtime that this happens on, which lives. It
     /// counts from now on, so that nobody who asks in between finds nothing to wait for.
-    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+    pub(super) fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
         let running = self.tasks.begin();
         let runtime = Handle::try_current().ok().or_else(|| self.runtime.clone());
         self.later.run(move || {
@@ -270,7 +295,7 @@ impl Tables {
             return;
         };
         let state = Arc::clone(state);
-        if state.guest.setup.handler(args.name()).is_none() {
+        if !state.guest.setup.is_interested(args.name()) {
             return;
         }
         match self.post(&state, Job::Event { args, reply }) {
@@ -310,6 +335,8 @@ impl Handler<Server> for Tables {
                 missing,
             } => {
                 if let Some(entry) = self.acks.remove(ack) {
+                    let waker = entry.end(outcome, missing);
+                    self.wake(waker);
                     self.later.run(move || entry.on_done(outcome, missing));
                 }
             }
@@ -364,6 +391,10 @@ impl Handler<Server> for Tables {
     }
 
     fn take_later(&mut self) -> Later {
+        if std::mem::take(&mut self.is_told) {
+            let line = Arc::clone(&self.line);
+            self.later.run(move || line.run());
+        }
         std::mem::take(&mut self.later)
     }
 

@@ -94,8 +94,13 @@ async fn an_ack_that_nobody_waits_for_is_forgotten() {
 
     let waiting = socket.emit_with_ack("question", ()).into_future();
     let all = io.everyone().emit_with_ack("question", ()).into_future();
-    assert_eq!(kept(&io), [1, 0, 1, 2]);
-    drop((waiting, all));
+    let each = io
+        .everyone()
+        .emit_with_ack("question", ())
+        .stream()
+        .unwrap();
+    assert_eq!(kept(&io), [1, 0, 1, 3]);
+    drop((waiting, all, each));
 
     assert_eq!(kept(&io), [1, 0, 1, 0]);
 }
@@ -131,12 +136,18 @@ async fn a_server_that_panicked_lets_go_of_everybody_who_waits() {
     let sockets = io.sockets();
     let one = sockets[0].emit_with_ack("question", ()).into_future();
     let many = io.everyone().emit_with_ack("question", ()).into_future();
+    let mut each = io
+        .everyone()
+        .emit_with_ack("question", ())
+        .stream()
+        .unwrap();
 
     let bug = || io.link.with(|_, _, _| panic!("a bug of the server"));
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(bug)).unwrap_err();
 
     assert_eq!(one.await.unwrap_err(), AckError::Disconnected);
     assert!(many.await.unwrap().answers.is_empty());
+    assert!(each.next().await.is_none());
     // There is nothing left to wait for.
     io.shutdown(Duration::from_secs(10)).await;
 }
