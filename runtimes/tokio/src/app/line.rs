@@ -75,7 +75,10 @@ impl fmt::Debug for Line {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, mpsc};
+    use std::{
+        sync::{Arc, mpsc},
+        time::Duration,
+    };
 
     use super::*;
 
@@ -122,7 +125,8 @@ mod tests {
             adding.run();
             done.send(()).unwrap();
         });
-        assert!(is_done.try_recv().is_err());
+        let early = is_done.recv_timeout(Duration::from_millis(50));
+        assert!(early.is_err());
         go_on.send(()).unwrap();
         is_done.recv().unwrap();
         working.join().unwrap();
