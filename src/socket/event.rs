@@ -493,8 +493,8 @@ pub enum Wait {
     AtMost(core::time::Duration),
 }
 
-/// What became of an emit.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// What became of an emit. The default is that of an emit to nobody.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Sent {
     /// To how many sockets it is on its way.

@@ -67,11 +67,12 @@ pub use self::compression::Compression;
 pub use self::{
     app::{
         Ack, AckError, AckFuture, Args, ArgsError, Arguments, AsTheyCame, Binary, Broadcast,
-        BroadcastAck, BroadcastAckFuture, BroadcastAnswers, BroadcastWithAck, Cause, Config,
-        Connecting, Data, Decoded, DisconnectReason, Disconnected, EmitError, EmitWithAck, Emitter,
-        EncodeError, Error, EventHandler, Finish, FromArgs, HandlerError, Handshake, Io, IoBuilder,
-        IoService, Namespace, NamespaceError, Pressure, Refusal, Reply, Respond, Rooms, Sent,
-        ServerSideAck, ServerSideWithAck, Socket, SocketId, SyncEventHandler, Tables, Tried,
+        BroadcastAck, BroadcastAckFuture, BroadcastAnswers, BroadcastWithAck, Candidate, Cause,
+        Config, Connecting, Data, Decoded, DisconnectReason, Disconnected, EmitError, EmitWithAck,
+        Emitter, EncodeError, Error, EventHandler, Finish, FromArgs, HandlerError, Handshake, Io,
+        IoBuilder, IoService, Namespace, NamespaceError, Pattern, Pressure, Refusal, Reply,
+        Respond, RoomChange, RoomEvent, Rooms, Sent, ServerSideAck, ServerSideWithAck, Socket,
+        SocketId, SyncEventHandler, Tables, Tried,
     },
     body::Body,
     clock::{Clock, EntropyError, seed},

@@ -13,6 +13,8 @@ mod app {
     pub(crate) mod client;
     mod lifetimes;
     mod listening;
+    mod namespaces;
+    mod operations;
     mod servers;
 }
 

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use socketio_proto::socket::{Sent, SocketKey, To};
+use socketio_proto::socket::{Packet, Sent, SocketKey, To};
 
 use super::{
     Arguments, EmitError,
     ack::BroadcastWithAck,
     link::Link,
-    namespace::NamespaceState,
+    namespace_state::NamespaceState,
     packet::{Flags, Outgoing},
     rooms::Rooms,
     socket::Socket,
@@ -46,13 +46,15 @@ pub(crate) struct Audience<'a> {
 }
 
 impl Audience<'_> {
-    pub(crate) fn to(&self) -> To<'_> {
-        To::Group {
-            namespace: self.namespace.key,
+    /// Whom the machine knows by that; nobody once a dynamic namespace is gone. To be asked under
+    /// the lock.
+    pub(crate) fn to(&self) -> Option<To<'_>> {
+        Some(To::Group {
+            namespace: self.namespace.key()?,
             rooms: &self.rooms,
             except: &self.except,
             without: self.without,
-        }
+        })
     }
 }
 
@@ -93,6 +95,13 @@ impl<'a> Broadcast<'a> {
         self
     }
 
+    /// Keeps the event, or the operation, on this server. A server is always alone for now, so that
+    /// it has no effect.
+    pub fn local(mut self) -> Self {
+        self.flags.local = true;
+        self
+    }
+
     /// Says whether compressing is allowed; it is by default.
     pub fn compress(mut self, allowed: bool) -> Self {
         self.flags.compress = allowed;
@@ -111,11 +120,15 @@ impl<'a> Broadcast<'a> {
     ///
     /// # Errors
     ///
-    /// When the event cannot be encoded.
+    /// When the event cannot be encoded, and when the namespace is a dynamic one that is gone.
     pub fn emit(self, event: &str, args: impl Arguments) -> Result<Sent, EmitError> {
-        let Self { audience, flags } = self;
-        let (packet, options) = Outgoing::new(event, args, flags).into_packet(false)?;
-        Ok(audience.send(packet, options, |_, sent| sent)?)
+        self.emit_packet(Packet::event(event, &args)?)
+    }
+
+    /// Sends an event that is encoded.
+    pub(super) fn emit_packet(self, packet: Packet) -> Result<Sent, EmitError> {
+        let options = self.flags.options();
+        Ok(self.audience.send(packet, options, |_, sent| sent)?)
     }
 
     /// Sends an event and waits for an answer of each socket:
@@ -143,46 +156,47 @@ impl<'a> Broadcast<'a> {
         BroadcastWithAck { audience, event }
     }
 
-    /// The sockets chosen, as they are now.
+    /// The sockets chosen, as they are now. Each knows its [`rooms`](Socket::rooms), its
+    /// [`data`](Socket::data) and its [`handshake`](Socket::handshake).
     pub fn sockets(self) -> Vec<Socket> {
         let link = self.audience.link;
         let states = link.with(|server, tables, _| {
-            let keys = server.members(self.audience.to());
-            let states = keys.into_iter().map(|key| tables.sockets.get(key).cloned());
+            let keys = self.audience.to().map(|to| server.members(to));
+            let states = keys
+                .unwrap_or_default()
+                .into_iter()
+                .map(|key| tables.sockets.get(key).cloned());
             states.collect::<Vec<_>>()
         });
         let states = states.into_iter().flatten();
         states.map(|it| Socket::new(link.clone(), it)).collect()
     }
 
-    /// Puts the sockets chosen into rooms.
-    pub fn join<'b>(self, rooms: impl Rooms<'b>) {
+    /// Puts the sockets chosen into rooms; says how many they are.
+    pub fn join<'b>(self, rooms: impl Rooms<'b>) -> usize {
         let rooms = rooms.names();
         self.audience.link.with(|server, _, _| {
-            for socket in server.members(self.audience.to()) {
-                // It is there: it was just found.
-                _ = server.join(socket, &rooms);
-            }
-        });
+            let to = self.audience.to();
+            to.map_or(0, |to| server.join_all(to, &rooms))
+        })
     }
 
-    /// Takes the sockets chosen out of rooms.
-    pub fn leave<'b>(self, rooms: impl Rooms<'b>) {
+    /// Takes the sockets chosen out of rooms; says how many they are.
+    pub fn leave<'b>(self, rooms: impl Rooms<'b>) -> usize {
         let rooms = rooms.names();
         self.audience.link.with(|server, _, _| {
-            for socket in server.members(self.audience.to()) {
-                for room in &rooms {
-                    _ = server.leave(socket, room);
-                }
-            }
-        });
+            let to = self.audience.to();
+            to.map_or(0, |to| server.leave_all(to, &rooms))
+        })
     }
 
     /// Disconnects the sockets chosen: they leave the namespace, or, with `close`, their whole
     /// connections close.
     pub fn disconnect(self, close: bool) {
-        self.audience
-            .link
-            .with(|server, _, now| server.disconnect(now, self.audience.to(), close));
+        self.audience.link.with(|server, _, now| {
+            if let Some(to) = self.audience.to() {
+                server.disconnect(now, to, close);
+            }
+        });
     }
 }

@@ -21,6 +21,7 @@ pub struct IoBuilder {
     config: Config,
     unhandled: Unhandled,
     filter: Option<Filter>,
+    room_events: bool,
 }
 
 impl Default for IoBuilder {
@@ -32,6 +33,7 @@ impl Default for IoBuilder {
                 most: 32 << 20,
             },
             filter: None,
+            room_events: false,
         }
     }
 }
@@ -125,6 +127,13 @@ impl IoBuilder {
         self
     }
 
+    /// Whether the server tells who joins and leaves which room, to
+    /// [`on_room`](super::Namespace::on_room). Default false: a busy server has many such changes.
+    pub fn room_events(mut self, tell: bool) -> Self {
+        self.room_events = tell;
+        self
+    }
+
     /// Makes the server.
     ///
     /// # Panics
@@ -141,12 +150,16 @@ impl IoBuilder {
     /// When the operating system has no random bytes to give.
     pub fn try_build(self) -> Result<Io, EntropyError> {
         let clock = Clock::start();
-        let config = match self.filter {
-            Some(_) => self.config.with_admission(),
-            None => self.config,
-        };
+        // Patterns may be added while it is served.
+        let mut config = self.config.with_dynamic_namespaces();
+        if self.filter.is_some() {
+            config = config.with_admission();
+        }
+        if self.room_events {
+            config = config.with_room_events();
+        }
         let server = Server::new(config, clock::seed()?, clock.origin());
-        let tables = Tables::new(self.unhandled, self.filter);
+        let tables = Tables::new(self.unhandled, self.filter, self.room_events);
         let link = Link(Driver::new(server, tables, clock));
         let weak = link.downgrade();
         link.with(|_, tables, _| tables.set_link(weak));

@@ -9,11 +9,17 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 
 use super::{
+    Candidate, Namespace,
+    extensions::Extensions,
     handshake::{Guest, Handshake},
     job::catch,
     link::Link,
+    namespace_state::NamespaceState,
+    pattern::PatternState,
     rooms::Rooms,
+    setup::OnNamespace,
 };
+use crate::unwind::quietly;
 
 /// A client that asks to enter a namespace, as middleware sees it.
 #[derive(Clone)]
@@ -68,6 +74,10 @@ impl Connecting {
     /// The value of this type that an earlier middleware put aside.
     pub fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         self.guest.data.get()
+    }
+
+    pub(super) fn extensions(&self) -> &Extensions {
+        &self.guest.data
     }
 
     /// Lets the socket be in these rooms from its first moment, if it is accepted.
@@ -132,21 +142,25 @@ impl Withdrawal {
     }
 }
 
-/// Runs the middleware of a namespace in order, then accepts or refuses the client.
+/// What a client is told that asks for a namespace that there is not (Socket.IO reference,
+/// "CONNECT procedure").
+pub(crate) const NO_NAMESPACE: &str = "Invalid namespace";
+
+/// Lets the application judge a client, then accepts or refuses it.
 pub(crate) async fn admit(
     link: Link,
     pending: PendingKey,
-    guest: Arc<Guest>,
+    judging: impl Future<Output = Result<Arc<Guest>, Refusal>>,
     withdrawn: oneshot::Receiver<()>,
 ) {
     let verdict = tokio::select! {
         biased;
         _ = withdrawn => return,
-        verdict = catch(judge(&guest)) => verdict,
+        verdict = catch(judging) => verdict,
     };
     let verdict = verdict.unwrap_or_else(|_| Err(Refusal::new("internal error")));
     link.try_with(|server, tables, now| match &verdict {
-        Ok(()) => tables.accept(server, now, pending, Arc::clone(&guest)),
+        Ok(guest) => tables.accept(server, now, pending, Arc::clone(guest)),
         Err(refusal) => {
             tables.decided(pending);
             // If it is stale, nobody waits for the answer.
@@ -155,10 +169,50 @@ pub(crate) async fn admit(
     });
 }
 
-async fn judge(guest: &Arc<Guest>) -> Result<(), Refusal> {
+/// Runs the middleware of a namespace in order.
+pub(crate) async fn judge(guest: Arc<Guest>) -> Result<Arc<Guest>, Refusal> {
     for middleware in &guest.setup.middleware {
-        let guest = Arc::clone(guest);
+        let guest = Arc::clone(&guest);
         middleware(Connecting { guest }).await?;
     }
-    Ok(())
+    Ok(guest)
+}
+
+/// Asks the patterns in the order of their registration for a namespace that does not exist, and
+/// makes it, unless another client did meanwhile; then runs its middleware.
+pub(crate) async fn judge_unknown(
+    link: Link,
+    pending: PendingKey,
+    candidate: Candidate,
+    patterns: Arc<[Arc<PatternState>]>,
+) -> Result<Arc<Guest>, Refusal> {
+    let refused = || Refusal::new(NO_NAMESPACE);
+    let mut allowing = None;
+    for pattern in &*patterns {
+        if pattern.allows(&candidate).await {
+            allowing = Some(pattern);
+            break;
+        }
+    }
+    let pattern = allowing.ok_or_else(refused)?;
+    let allowed = link.try_with(|server, tables, _| {
+        let namespace = tables.allow(server, pending, &candidate.name, pattern);
+        namespace.map(|namespace| (namespace, tables.dynamic.listeners()))
+    });
+    // The client went away: nobody hears of it.
+    let (namespace, listeners) = allowed.flatten().ok_or_else(refused)?;
+    announce(&link, &namespace, &listeners);
+    namespace.until_told().await;
+    let guest = Guest::new(candidate.handshake, namespace);
+    judge(Arc::new(guest)).await
+}
+
+/// Tells the application of a new namespace, before any client can be in it.
+pub(crate) fn announce(link: &Link, namespace: &Arc<NamespaceState>, listeners: &[OnNamespace]) {
+    namespace.tell_once(|| {
+        for listener in listeners {
+            let handle = Namespace::new(link.clone(), Arc::clone(namespace));
+            quietly(|| listener(handle));
+        }
+    });
 }

@@ -11,7 +11,7 @@ use http::HeaderMap;
 use serde::Deserialize;
 use socketio_proto::socket::{ArgsError, Data};
 
-use super::{extensions::Extensions, namespace::NamespaceState, setup::Setup};
+use super::{extensions::Extensions, namespace_state::NamespaceState, setup::Setup};
 use crate::request::RequestInfo;
 
 /// How a client connected: the request that opened its connection, and what it sent along to
@@ -96,7 +96,7 @@ fn compact(auth: Data) -> Data {
 /// A client in one namespace, or on its way there: what outlives its admission.
 #[derive(Debug)]
 pub(crate) struct Guest {
-    pub(crate) handshake: Handshake,
+    pub(crate) handshake: Arc<Handshake>,
     pub(crate) namespace: Arc<NamespaceState>,
     pub(crate) setup: Arc<Setup>,
     pub(crate) data: Extensions,
@@ -104,16 +104,12 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    pub(crate) fn new(
-        head: RequestInfo,
-        auth: Data,
-        namespace: Arc<NamespaceState>,
-        setup: Arc<Setup>,
-    ) -> Self {
+    /// Takes what is installed in the namespace now.
+    pub(crate) fn new(handshake: Arc<Handshake>, namespace: Arc<NamespaceState>) -> Self {
         Self {
-            handshake: Handshake::new(head, auth),
+            handshake,
+            setup: namespace.setup(),
             namespace,
-            setup,
             data: Extensions::default(),
             rooms: Mutex::default(),
         }

@@ -1,6 +1,6 @@
 //! A whole Socket.IO server.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use socketio_proto::{
     edge::Machine,
@@ -9,8 +9,11 @@ use socketio_proto::{
 };
 
 use super::{
-    Arguments, Broadcast, EmitError, IoBuilder, Namespace, Rooms, Socket, link::Link,
-    namespace::NamespaceState, tables::Tables,
+    Arguments, Broadcast, Candidate, EmitError, IoBuilder, Namespace, Pattern, Rooms, Socket,
+    connecting::announce,
+    link::Link,
+    pattern::{Allows, PatternState},
+    tables::Tables,
 };
 use crate::service::Service;
 
@@ -173,7 +176,8 @@ pub type IoService = Service<Server, Tables>;
 /// | `serverSideEmit` | reaches the other servers | reaches all, this one included: [`server_side_emit`](Namespace::server_side_emit) |
 /// | bytes | a `Buffer` | [`Binary`](crate::Binary); `vec![0u8]` is a list of numbers, as serde has it |
 /// | values of any shape | hold buffers, too | `serde_json::Value` cannot hold attachments: forward [`Args`](crate::Args) as they came, or ask for [`Binary`](crate::Binary) |
-/// | namespaces | may be patterns | have names: [`of`](Self::of) |
+/// | `of(/regex/)`, `of(function)` | one method | [`of_pattern`](Self::of_pattern) asks about the name, [`of_dynamic`](Self::of_dynamic) about the client |
+/// | dynamic namespaces | stay, unless `cleanupEmptyChildNamespaces` is set | go with their last client, unless [`keep_empty_namespaces`](socketio_proto::socket::ConfigBuilder::keep_empty_namespaces) is set |
 ///
 /// # Runtimes and threads
 ///
@@ -249,6 +253,97 @@ impl Io {
     /// When the name has a comma or control characters, or is too long.
     pub fn try_of(&self, name: &str) -> Result<Namespace, NamespaceError> {
         of(&self.link, name)
+    }
+
+    /// A namespace that exists, by its exact name. Unlike [`of`](Self::of) this makes none, and leaves
+    /// a dynamic one free to go.
+    pub fn namespace(&self, name: &str) -> Option<Namespace> {
+        let state = self.link.with(|server, tables, _| {
+            let key = server.namespace(name)?;
+            tables.namespaces.get(key).cloned()
+        });
+        Some(Namespace::new(self.link.clone(), state?))
+    }
+
+    /// Makes namespaces on demand: whatever names the function allows. It is told a name with its
+    /// leading slash.
+    ///
+    /// A client that asks for a namespace that does not exist is let in by the first pattern that
+    /// allows it, in the order of registration; names given to [`of`](Self::of) go first. Without
+    /// one it is refused: `Invalid namespace`. A namespace that `of` makes is made of the first
+    /// pattern that allows its name, too.
+    ///
+    /// ```
+    /// # fn example(io: socketio_tokio::Io) {
+    /// use socketio_tokio::Socket;
+    ///
+    /// // io.of(/^\/room-/).on("connection", (socket) => {
+    /// //   socket.nsp.emit("hello", socket.nsp.name);
+    /// // });
+    /// let rooms = io.of_pattern(|name| name.starts_with("/room-")).on_connect(|socket: Socket| async move {
+    ///     let room = socket.namespace();
+    ///     room.emit("hello", (room.name(),))
+    /// });
+    /// # }
+    /// ```
+    pub fn of_pattern(&self, allows: impl Fn(&str) -> bool + Send + Sync + 'static) -> Pattern {
+        self.add_pattern(Allows::Name(Box::new(allows)))
+    }
+
+    /// Makes namespaces on demand for clients that the function allows, which may take its time. It
+    /// is dropped if the client goes away, or after the configured decision timeout, 45 s; a panic
+    /// refuses the client.
+    ///
+    /// It is asked for every client of a namespace that does not exist, and not about those of one
+    /// that does: [middleware](Pattern::middleware) decides about each. Otherwise as
+    /// [`of_pattern`](Self::of_pattern); `of` asks it nothing.
+    ///
+    /// ```
+    /// # fn example(io: socketio_tokio::Io) {
+    /// use socketio_tokio::Candidate;
+    ///
+    /// # async fn exists(_: &str) -> bool { true }
+    /// // io.of((name, auth, next) => { exists(name).then((found) => next(null, found)); });
+    /// let tenants = io.of_dynamic(|client: Candidate| async move { exists(client.name()).await });
+    /// # }
+    /// ```
+    pub fn of_dynamic<F, Fut>(&self, allows: F) -> Pattern
+    where
+        F: Fn(Candidate) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = bool> + Send + 'static,
+    {
+        let allows = move |client| Box::pin(allows(client)) as _;
+        self.add_pattern(Allows::Client(Box::new(allows)))
+    }
+
+    fn add_pattern(&self, allows: Allows) -> Pattern {
+        let state = Arc::new(PatternState::new(allows));
+        let added = Arc::clone(&state);
+        self.link
+            .with(|_, tables, _| tables.dynamic.add_pattern(added));
+        Pattern::new(self.link.clone(), state)
+    }
+
+    /// Adds a function that is told of each new namespace, before a client is in it: the
+    /// reference's `new_namespace`. What it adds to the namespace concerns all of its clients.
+    ///
+    /// Of a dynamic namespace it is told when the first client is allowed into it, whose middleware
+    /// may still refuse it; nothing can be sent there before it is accepted. The function must not
+    /// block; a panic in it is ignored.
+    ///
+    /// ```
+    /// # fn example(io: socketio_tokio::Io) {
+    /// // io.on("new_namespace", (namespace) => { console.log(namespace.name); });
+    /// io.on_namespace(|namespace| println!("{}", namespace.name()));
+    /// # }
+    /// ```
+    pub fn on_namespace<F>(&self, listener: F)
+    where
+        F: Fn(Namespace) + Send + Sync + 'static,
+    {
+        let listener = Arc::new(listener);
+        self.link
+            .with(|_, tables, _| tables.dynamic.add_listener(listener));
     }
 
     /// The server as a `tower` service: for [`serve`](crate::serve), hyper, or axum.
@@ -329,17 +424,26 @@ impl Io {
 }
 
 fn of(link: &Link, name: &str) -> Result<Namespace, NamespaceError> {
-    let state = link.with(|server, tables, _| {
-        let key = server.add_namespace(name)?;
-        if let Some(state) = tables.namespaces.get(key) {
-            return Ok(Arc::clone(state));
-        }
-        let name = server.namespace_name(key).cloned().unwrap_or_default();
-        let state = Arc::new(NamespaceState::new(key, name));
-        tables.namespaces.insert(key, Arc::clone(&state));
-        Ok(state)
+    // As the machine does it.
+    let name = if name.starts_with('/') {
+        Cow::Borrowed(name)
+    } else {
+        Cow::Owned(format!("/{name}"))
+    };
+    let (is_new, patterns, listeners) = link.with(|server, tables, _| {
+        let is_new = server.namespace(&name).is_none();
+        (
+            is_new,
+            tables.dynamic.patterns(),
+            tables.dynamic.listeners(),
+        )
     });
-    Ok(Namespace::new(link.clone(), state?))
+    let pattern = is_new
+        .then(|| patterns.iter().find(|pattern| pattern.matches(&name)))
+        .flatten();
+    let state = link.with(|server, tables, _| tables.name_namespace(server, &name, pattern))?;
+    announce(link, &state, &listeners);
+    Ok(Namespace::new(link.clone(), state))
 }
 
 impl Default for Io {

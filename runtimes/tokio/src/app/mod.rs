@@ -12,6 +12,8 @@ mod arguments;
 mod broadcast;
 mod builder;
 mod connecting;
+mod data;
+mod dynamic;
 mod emitter;
 mod error;
 mod extensions;
@@ -23,9 +25,12 @@ mod job;
 mod line;
 mod link;
 mod namespace;
+mod namespace_state;
 mod outcome;
 mod outgoing;
 mod packet;
+mod pattern;
+mod room_events;
 mod rooms;
 mod server_side;
 mod setup;
@@ -49,6 +54,8 @@ pub use self::{
     io::{Io, IoService},
     namespace::Namespace,
     outcome::{Ack, AsTheyCame, Decoded, Finish, FromArgs, Reply, Respond, Tried},
+    pattern::{Candidate, Pattern},
+    room_events::{RoomChange, RoomEvent},
     rooms::Rooms,
     server_side::{ServerSideAck, ServerSideWithAck},
     socket::{Pressure, Socket},

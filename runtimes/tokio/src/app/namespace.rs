@@ -1,21 +1,14 @@
 //! A namespace: what its clients may do, and sending to all of them.
 
-use std::{
-    fmt,
-    sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
-use bytestring::ByteString;
-use socketio_proto::socket::{Args, DisconnectReason, NamespaceKey, Sent};
+use socketio_proto::socket::{Args, DisconnectReason, Sent};
 
 use super::{
     Arguments, Broadcast, BroadcastWithAck, Connecting, EmitError, EventHandler, HandlerError,
     Pressure, Refusal, Rooms, Socket, SyncEventHandler, handler,
     link::Link,
+    namespace_state::NamespaceState,
     outcome::Finish,
     packet::Flags,
     setup::{Setup, check_event},
@@ -23,7 +16,9 @@ use super::{
 
 /// A namespace of a server.
 ///
-/// It is a handle: a clone is the same namespace. Handlers that are added concern clients that
+/// It is a handle: a clone is the same namespace. One that was made on demand, by a
+/// [`Pattern`](super::Pattern), is gone with its last client: sending to it is an error then, and a
+/// namespace that is made under the same name later is another. Handlers that are added concern clients that
 /// connect from then on; a client that is here keeps those it came with.
 ///
 /// Handlers of one socket run one after the other, in the order of what happened: first those of
@@ -37,53 +32,6 @@ use super::{
 pub struct Namespace {
     pub(super) link: Link,
     pub(super) state: Arc<NamespaceState>,
-}
-
-/// What is kept of a namespace beside the machine.
-#[derive(Debug)]
-pub(crate) struct NamespaceState {
-    pub(crate) key: NamespaceKey,
-    pub(crate) name: ByteString,
-    setup: RwLock<Arc<Setup>>,
-    /// Whether anybody ever listened to what is sent.
-    is_heard: AtomicBool,
-    /// How many handlers of servers' events run.
-    pub(super) busy: AtomicUsize,
-}
-
-impl NamespaceState {
-    pub(crate) fn new(key: NamespaceKey, name: ByteString) -> Self {
-        Self {
-            key,
-            name,
-            setup: RwLock::default(),
-            is_heard: AtomicBool::default(),
-            busy: AtomicUsize::default(),
-        }
-    }
-
-    /// Whether anybody listens to what is sent to some of its sockets.
-    pub(crate) fn is_heard(&self) -> bool {
-        self.is_heard.load(Ordering::Acquire)
-    }
-
-    /// What is installed now.
-    pub(crate) fn setup(&self) -> Arc<Setup> {
-        Arc::clone(&self.setup.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Replaces what is installed by a changed copy; what is dropped, is dropped without the lock.
-    pub(crate) fn change(&self, change: impl FnOnce(&mut Setup)) {
-        let mut place = self.setup.write().unwrap_or_else(PoisonError::into_inner);
-        let mut changed = Setup::clone(&place);
-        change(&mut changed);
-        if !changed.on_any_outgoing.is_empty() {
-            self.is_heard.store(true, Ordering::Release);
-        }
-        let old = std::mem::replace(&mut *place, Arc::new(changed));
-        drop(place);
-        drop(old);
-    }
 }
 
 #[allow(
@@ -364,7 +312,10 @@ impl Namespace {
 
     /// How many sockets it has now.
     pub fn len(&self) -> usize {
-        self.link.with(|server, _, _| server.count(self.state.key))
+        self.link.with(|server, _, _| {
+            let key = self.state.key();
+            key.map_or(0, |key| server.count(key))
+        })
     }
 
     /// Whether it has no sockets now.
@@ -375,7 +326,7 @@ impl Namespace {
     /// A socket by its public id.
     pub fn socket(&self, id: &str) -> Option<Socket> {
         let state = self.link.with(|server, tables, _| {
-            let key = server.socket(self.state.key, id)?;
+            let key = server.socket(self.state.key()?, id)?;
             tables.sockets.get(key).cloned()
         });
         Some(Socket::new(self.link.clone(), state?))

@@ -38,14 +38,15 @@ impl Audience<'_> {
     ) -> Result<R, EmitError> {
         let heard = self.namespace.is_heard().then(|| packet.to_args());
         self.link.with(|server, tables, now| {
+            let to = self.to().ok_or(EmitError::Stale)?;
             // Who is sent to, also if that ends their connection.
             let heard = heard.map(|args| {
-                let members = server.members(self.to()).into_iter();
+                let members = server.members(to).into_iter();
                 let states = members.filter_map(|key| tables.sockets.get(key));
                 let states = states.filter(|state| state.is_heard());
                 (states.cloned().collect::<Vec<_>>(), args)
             });
-            let sent = server.emit(now, self.to(), packet, options)?;
+            let sent = server.emit(now, to, packet, options)?;
             if let Some((states, args)) = heard {
                 tables.show(self.link, states, args);
             }

@@ -11,6 +11,7 @@ use super::{Arguments, EmitError, ack::wait};
 pub(crate) struct Flags {
     pub(crate) volatile: bool,
     pub(crate) compress: bool,
+    pub(crate) local: bool,
     pub(crate) timeout: Option<Duration>,
 }
 
@@ -19,6 +20,7 @@ impl Default for Flags {
         Self {
             volatile: false,
             compress: true,
+            local: false,
             timeout: None,
         }
     }
@@ -26,12 +28,10 @@ impl Default for Flags {
 
 impl Flags {
     pub(crate) fn options(self) -> Options {
-        let options = Options::new().compress(self.compress);
-        if self.volatile {
-            options.volatile()
-        } else {
-            options
-        }
+        let mut options = Options::new().compress(self.compress);
+        options.volatile = self.volatile;
+        options.local = self.local;
+        options
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     Arguments, EmitError, EventHandler, Namespace, Reply,
     handler::boxed_server_side,
     job::{catch, print_error},
-    namespace::NamespaceState,
+    namespace_state::NamespaceState,
 };
 
 /// Names that the reference uses on its servers (Socket.IO reference, "Utility operations on one

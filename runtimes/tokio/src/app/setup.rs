@@ -1,11 +1,16 @@
 //! What an application installed for one namespace.
 
-use std::{collections::HashMap, fmt, pin::Pin, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt,
+    pin::Pin,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use socketio_proto::socket::{Args, DisconnectReason, is_reserved};
 
 use super::{
-    Cause, Connecting, HandlerError, Namespace, Refusal, Reply, Socket, outcome::Finish,
+    Cause, Connecting, HandlerError, Namespace, Refusal, Reply, RoomEvent, Socket, outcome::Finish,
     socket::Pressure,
 };
 
@@ -24,6 +29,8 @@ pub(crate) type OnPressure = Arc<dyn Fn(Socket, Pressure) -> Running + Send + Sy
 pub(crate) type Filter = Arc<dyn Fn(Socket, Args) -> Running + Send + Sync>;
 pub(crate) type OnAny = Arc<dyn Fn(&Socket, &Args) + Send + Sync>;
 pub(crate) type OnServerSide = Arc<dyn Fn(Namespace, Args, Reply) -> Running + Send + Sync>;
+pub(crate) type OnNamespace = Arc<dyn Fn(Namespace) + Send + Sync>;
+pub(crate) type OnRoom = Arc<dyn Fn(RoomEvent) + Send + Sync>;
 pub(crate) type OnError = Arc<dyn Fn(&Socket, &HandlerError) + Send + Sync>;
 
 type AsyncHandler = dyn Fn(Socket, Args, Reply) -> Running + Send + Sync;
@@ -52,6 +59,7 @@ pub(crate) struct Setup {
     pub(crate) on_pressure: Vec<OnPressure>,
     pub(crate) on_any_outgoing: Vec<OnAny>,
     pub(crate) on_server_side: HashMap<Box<str>, OnServerSide>,
+    pub(crate) on_room: Vec<OnRoom>,
     pub(crate) on_error: Vec<OnError>,
 }
 
@@ -64,6 +72,33 @@ impl Setup {
     /// Whether anybody wants to know of an event.
     pub(crate) fn is_interested(&self, event: &str) -> bool {
         !self.on_any.is_empty() || !self.filters.is_empty() || self.handler(event).is_some()
+    }
+}
+
+/// What is installed now: it is replaced as a whole, so that whoever took it keeps it.
+#[derive(Debug, Default)]
+pub(crate) struct Installed(RwLock<Arc<Setup>>);
+
+impl Installed {
+    pub(crate) fn new(setup: Arc<Setup>) -> Self {
+        Self(RwLock::new(setup))
+    }
+
+    pub(crate) fn setup(&self) -> Arc<Setup> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Replaces it by a changed copy, which is returned; what is dropped, is dropped without the
+    /// lock.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Setup)) -> Arc<Setup> {
+        let mut place = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = Setup::clone(&place);
+        change(&mut changed);
+        let changed = Arc::new(changed);
+        let old = std::mem::replace(&mut *place, Arc::clone(&changed));
+        drop(place);
+        drop(old);
+        changed
     }
 }
 

@@ -246,6 +246,9 @@ impl Socket {
 
     /// Keeps a value of any type with the socket and gives the value of this type that was there.
     ///
+    /// It stays in this process, and ends with the socket: a client whose connection is recovered
+    /// comes without it. What it shall have again is kept by [`set_data`](Self::set_data).
+    ///
     /// ```
     /// # fn example(socket: socketio_tokio::Socket) {
     /// struct Username(String);

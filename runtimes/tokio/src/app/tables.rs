@@ -11,6 +11,7 @@ use std::{
     task::Waker,
 };
 
+use bytestring::ByteString;
 use socketio_proto::{
     edge::{Admission, Machine, SessionKey},
     socket::{
@@ -19,18 +20,20 @@ use socketio_proto::{
     },
     time::Instant,
 };
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
-    Socket,
+    Candidate, Handshake, Socket,
     ack::AckEntry,
-    connecting::{Withdrawal, admit},
+    connecting::{NO_NAMESPACE, Withdrawal, admit, judge, judge_unknown},
+    data::Kept,
+    dynamic::{Dynamic, Waiting},
     handshake::Guest,
     inbox::{Full, Inbox, Posted},
     job::{Job, drain},
     line::Line,
-    link::WeakLink,
-    namespace::NamespaceState,
+    link::{Link, WeakLink},
+    namespace_state::NamespaceState,
     socket::{Left, Pressure, SocketState},
     tasks::Tasks,
 };
@@ -47,21 +50,24 @@ use crate::{
 #[derive(Debug)]
 pub struct Tables {
     limits: Unhandled,
+    /// Whether the machine tells of rooms.
+    pub(super) room_events: bool,
     /// Decides who may open a connection.
     filter: Option<Filter>,
     link: WeakLink,
     /// The runtime on which a connection opened last; without one there is nothing to run.
     runtime: Option<Handle>,
     /// What is to be done when the lock is free.
-    later: Later,
+    pub(super) later: Later,
     /// What the application is told then, and whether something was added.
     line: Arc<Line>,
     is_told: bool,
     pub(super) tasks: Arc<Tasks>,
     pub(super) sessions: Slots<SessionKey, Connection>,
     pub(super) namespaces: Slots<NamespaceKey, Arc<NamespaceState>>,
-    /// How to stop the middleware that runs for each client on its way in.
-    pub(super) pending: Slots<PendingKey, Withdrawal>,
+    pub(super) dynamic: Dynamic,
+    /// Clients on their way in, while the application decides.
+    pub(super) pending: Slots<PendingKey, Waiting>,
     pub(super) sockets: Slots<SocketKey, Arc<SocketState>>,
     pub(super) acks: Slots<AckKey, AckEntry>,
 }
@@ -84,9 +90,10 @@ pub(super) struct Connection {
 }
 
 impl Tables {
-    pub(super) fn new(limits: Unhandled, filter: Option<Filter>) -> Self {
+    pub(super) fn new(limits: Unhandled, filter: Option<Filter>, room_events: bool) -> Self {
         Self {
             limits,
+            room_events,
             filter,
             link: WeakLink::default(),
             runtime: None,
@@ -96,6 +103,7 @@ impl Tables {
             tasks: Arc::default(),
             sessions: Slots::new(),
             namespaces: Slots::new(),
+            dynamic: Dynamic::default(),
             pending: Slots::new(),
             sockets: Slots::new(),
             acks: Slots::new(),
@@ -106,6 +114,11 @@ impl Tables {
         self.link = link;
     }
 
+    /// The way to the server, unless nobody uses it any more.
+    pub(super) fn link(&self) -> Option<Link> {
+        self.link.upgrade()
+    }
+
     /// Makes a client a socket, with its handlers in place before anything else can happen to it.
     pub(super) fn accept(
         &mut self,
@@ -114,17 +127,25 @@ impl Tables {
         pending: PendingKey,
         guest: Arc<Guest>,
     ) {
-        self.decided(pending);
         let rooms = guest.take_reserved();
         let rooms: Vec<&str> = rooms.iter().map(|room| &**room).collect();
         let accepted = server.accept(now, pending, &rooms).ok();
-        let accepted =
-            accepted.and_then(|key| Some((key, server.id_of(key)?, server.session_of(key)?)));
-        let Some((key, id, session)) = accepted else {
-            // The client went away first.
+        let accepted = accepted.and_then(|key| {
+            let (id, session) = (server.id_of(key)?, server.session_of(key)?);
+            Some((key, id, session, server.namespace_key_of(key)?))
+        });
+        let Some((key, id, session, namespace)) = accepted else {
+            // The client went away first, or it would be in one namespace too many.
+            self.decided(pending);
             self.later.drop(guest);
             return;
         };
+        if let Some(data) = guest.data.get::<Kept>() {
+            // It is there: it was just accepted.
+            _ = server.set_data(key, data.0.clone());
+        }
+        self.open(namespace, &guest.namespace);
+        self.decided(pending);
         let state = Arc::new(SocketState {
             key,
             session,
@@ -142,7 +163,7 @@ impl Tables {
 
     /// The application has decided on a client: its middleware ends by itself.
     pub(super) fn decided(&mut self, pending: PendingKey) {
-        if let Some(withdrawal) = self.pending.remove(pending) {
+        if let Some(withdrawal) = self.wait_no_more(pending) {
             self.later.drop(withdrawal);
         }
     }
@@ -187,41 +208,70 @@ impl Tables {
         let Connecting {
             pending,
             session,
+            namespace: name,
             known,
             auth,
             ..
         } = connecting;
-        // Every namespace was added to both, and every connection was opened before.
-        let namespace = known.and_then(|namespace| self.namespaces.get(namespace));
-        let Some((namespace, connection)) = namespace.zip(self.sessions.get(session)) else {
-            debug_assert!(false, "a client connects to what is known");
+        // Every connection was opened before.
+        let Some(connection) = self.sessions.get(session) else {
+            debug_assert!(false, "a client connects on a connection");
             return;
         };
-        let setup = namespace.setup();
-        let guest = Arc::new(Guest::new(
-            connection.head.clone(),
-            auth,
-            Arc::clone(namespace),
-            setup,
-        ));
+        let handshake = Arc::new(Handshake::new(connection.head.clone(), auth));
+        let namespace = known.and_then(|namespace| self.namespaces.get(namespace));
+        let Some(namespace) = namespace.cloned() else {
+            self.on_unknown(context, pending, Candidate { name, handshake });
+            return;
+        };
+        let guest = Arc::new(Guest::new(handshake, namespace));
         if guest.setup.middleware.is_empty() {
             self.accept(context.machine, context.now, pending, guest);
             return;
         }
-        let Some(link) = self.link.upgrade() else {
+        let Some((link, withdrawn)) = self.begin_waiting(pending) else {
             self.later.drop(guest);
             return;
         };
+        self.wait_for(pending, &guest.namespace);
+        self.spawn(admit(link, pending, judge(guest), withdrawn));
+    }
+
+    /// A client asks for a namespace that does not exist.
+    fn on_unknown(
+        &mut self,
+        context: &mut Context<'_, Server>,
+        pending: PendingKey,
+        candidate: Candidate,
+    ) {
+        if self.dynamic.patterns.is_empty() {
+            let Context { machine, now, .. } = context;
+            // It waits: it has just asked.
+            _ = machine.refuse(*now, pending, NO_NAMESPACE, None);
+            self.later.drop(candidate);
+            return;
+        }
+        let Some((link, withdrawn)) = self.begin_waiting(pending) else {
+            self.later.drop(candidate);
+            return;
+        };
+        let judging = judge_unknown(link.clone(), pending, candidate, self.dynamic.patterns());
+        self.spawn(admit(link, pending, judging, withdrawn));
+    }
+
+    /// A client waits for the application, until it is told to stop.
+    fn begin_waiting(&mut self, pending: PendingKey) -> Option<(Link, oneshot::Receiver<()>)> {
+        let link = self.link()?;
         let (withdrawal, withdrawn) = Withdrawal::new();
-        self.pending.insert(pending, withdrawal);
-        self.spawn(admit(link, pending, guest, withdrawn));
+        self.pending.insert(pending, Waiting::new(withdrawal));
+        Some((link, withdrawn))
     }
 
     fn on_disconnected(
         &mut self,
         socket: SocketKey,
         reason: DisconnectReason,
-        rooms: Box<[bytestring::ByteString]>,
+        rooms: Box<[ByteString]>,
     ) {
         let Some(state) = self.sockets.remove(socket) else {
             return;
@@ -347,6 +397,9 @@ impl Handler<Server> for Tables {
                 reason,
                 rooms,
             } => self.on_disconnected(socket, reason, rooms),
+            Event::NamespaceClosed { namespace, .. } => {
+                self.on_namespace_closed(context.machine, namespace);
+            }
             Event::Packet {
                 socket,
                 args,
@@ -371,6 +424,11 @@ impl Handler<Server> for Tables {
                     self.on_pressure(context, socket, pressure);
                 }
             }
+            Event::Room {
+                namespace,
+                room,
+                change,
+            } => self.on_room(namespace, room, change),
             Event::SessionClosed { session, .. } => {
                 if let Some(connection) = self.sessions.remove(session) {
                     self.later.drop(connection);
@@ -382,7 +440,7 @@ impl Handler<Server> for Tables {
                 }
             }
             Event::Withdrawn { pending, .. } => {
-                if let Some(withdrawal) = self.pending.remove(pending) {
+                if let Some(withdrawal) = self.wait_no_more(pending) {
                     self.later.run(move || withdrawal.withdraw());
                 }
             }

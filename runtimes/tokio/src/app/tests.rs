@@ -82,6 +82,43 @@ async fn nothing_is_kept_of_clients_that_are_gone() {
 }
 
 #[tokio::test]
+async fn nothing_is_kept_of_dynamic_namespaces_that_are_gone() {
+    let io = Io::new();
+    let kept = || {
+        io.link.with(|_, tables, _| {
+            let namespaces = tables.namespaces.len();
+            (namespaces, tables.dynamic.len(), tables.pending.len())
+        })
+    };
+    let pattern = io
+        .of_pattern(|_| true)
+        .middleware(|client: Connecting| async move {
+            match client.namespace() {
+                "/in" => Ok(()),
+                "/out" => Err(super::Refusal::new("no")),
+                _ => std::future::pending().await,
+            }
+        });
+    let client = Client::open(&io).await;
+
+    client.post("40/in,\u{1e}40/out,\u{1e}40/slow,").await;
+    while !client.poll().await.contains("44/out") {}
+    assert_eq!(kept(), (2, 2, 1));
+    client.post("41/slow,").await;
+    assert_eq!(kept(), (2, 1, 0));
+    assert_eq!(pattern.namespaces().len(), 1);
+    client.post("41/in,").await;
+    assert_eq!(kept(), (1, 0, 0));
+    // What left and came back within one body is there.
+    client.post("40/in,").await;
+    while !client.poll().await.contains("40/in,") {}
+    client.post("41/in,\u{1e}40/in,").await;
+    while !client.poll().await.contains("40/in,") {}
+    assert_eq!(kept(), (2, 1, 0));
+    assert_eq!(pattern.emit("all", ()).unwrap().queued, 1);
+}
+
+#[tokio::test]
 async fn an_ack_that_nobody_waits_for_is_forgotten() {
     let io = Io::new();
     let client = Client::open(&io).await;
