@@ -12,6 +12,7 @@ use socketio_proto::{
     edge::SessionKey,
     socket::{DisconnectReason, Sent, SocketId, SocketKey, To},
 };
+use tokio::sync::Notify;
 
 use super::{
     Arguments, Broadcast, Disconnected, EmitError, EmitWithAck, Emitter, Handshake, Io, Namespace,
@@ -49,6 +50,8 @@ pub(crate) struct SocketState {
     pub(crate) inbox: Inbox,
     /// Set once it is gone.
     pub(crate) left: OnceLock<Left>,
+    /// Tells those who wait for that.
+    pub(crate) gone: Notify,
 }
 
 /// How a socket went.
@@ -123,6 +126,38 @@ impl Socket {
     /// Why the client is gone, once it is.
     pub fn disconnect_reason(&self) -> Option<DisconnectReason> {
         self.state.left.get().map(|left| left.reason)
+    }
+
+    /// Waits until the client is gone; says why. At once if it is gone already.
+    ///
+    /// Any number of tasks may wait, on any runtime; one that stops waiting leaves nothing behind.
+    /// Handlers of the disconnection may still run. If the server is stopped by a panic, the reason
+    /// is [`ServerShutdown`](DisconnectReason::ServerShutdown).
+    ///
+    /// ```
+    /// # async fn example(socket: socketio_tokio::Socket) {
+    /// use std::time::Duration;
+    ///
+    /// // Every second, as long as the client is here.
+    /// let mut clock = tokio::time::interval(Duration::from_secs(1));
+    /// let reason = loop {
+    ///     tokio::select! {
+    ///         reason = socket.closed() => break reason,
+    ///         _ = clock.tick() => { _ = socket.volatile().emit("tick", ()); }
+    ///     }
+    /// };
+    /// println!("left: {}", reason.as_str());
+    /// # }
+    /// ```
+    pub async fn closed(&self) -> DisconnectReason {
+        loop {
+            // From its making on it misses nothing.
+            let gone = self.state.gone.notified();
+            if let Some(reason) = self.disconnect_reason() {
+                return reason;
+            }
+            gone.await;
+        }
     }
 
     /// Sends an event to the client.

@@ -20,7 +20,10 @@ use socketio_proto::{
     },
     time::Instant,
 };
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, oneshot},
+};
 
 use super::{
     Candidate, Handshake, Socket,
@@ -153,6 +156,7 @@ impl Tables {
             guest,
             inbox: Inbox::new(self.limits.mark),
             left: OnceLock::new(),
+            gone: Notify::new(),
         });
         self.sockets.insert(key, Arc::clone(&state));
         if !state.guest.setup.on_connect.is_empty() {
@@ -280,8 +284,8 @@ impl Tables {
         _ = state.left.set(Left { reason, rooms });
         // It always fits.
         _ = self.post(&state, Job::Disconnect);
-        // The task may end before this does.
-        self.later.drop(state);
+        // A waker can be anything; and the task may end before this does.
+        self.later.run(move || state.gone.notify_waiters());
     }
 
     /// A connection opened.
@@ -461,6 +465,13 @@ impl Handler<Server> for Tables {
         // side gone.
         self.acks = Slots::new();
         self.pending = Slots::new();
+        for state in self.sockets.values_mut() {
+            let reason = DisconnectReason::ServerShutdown;
+            let rooms = Box::default();
+            _ = state.left.set(Left { reason, rooms });
+            let state = Arc::clone(state);
+            self.later.run(move || state.gone.notify_waiters());
+        }
     }
 
     fn finished(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {

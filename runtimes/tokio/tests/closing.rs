@@ -1,0 +1,16 @@
+//! What ends, and what is dropped: sockets, requests, handlers, handles, and whole servers.
+//!
+//! Everything is over loopback or without a network, and bounded in time.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests fail loudly"
+)]
+
+#[path = "app/client.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod client;
+#[path = "closing/sockets.rs"]
+mod sockets;
