@@ -19,6 +19,7 @@ use crate::{
     clock::Clock,
     filter::Filter,
     later::Later,
+    owner::{Owner, Owners},
     request::{Hangup, RequestInfo, target},
     slots::Slots,
     state::{Directive, RequestSlot, State},
@@ -122,29 +123,37 @@ impl<M: Machine> fmt::Debug for Context<'_, M> {
 /// one, and ends when nothing uses the driver any more, which also drops the machine. If its runtime
 /// ends before, the next input on another starts it there.
 ///
+/// With its last handle, those inside of [services](crate::Service) counted, what is left closes as
+/// by a [`shutdown`](Self::shutdown): requests are answered, transports are closed, and the handler is
+/// told. Then the machine is dropped.
+///
 /// If the machine or the handler panics, the driver is stopped: requests are answered with 503,
 /// transports close, [`with`](Self::with) panics.
 pub struct Driver<M: Drivable, H: Handler<M>> {
-    shared: Arc<Shared<M, H>>,
+    owner: Arc<Owner<M, H>>,
 }
 
+/// What handles, requests and transports share. Only handles keep a server open: see [`Owner`].
 pub(crate) struct Shared<M: Drivable, H: Handler<M>> {
     state: Mutex<State<M, H>>,
     clock: Clock,
     timer: Arc<Notify>,
     idle: Notify,
+    pub(crate) owners: Owners<M, H>,
 }
 
 impl<M: Drivable, H: Handler<M>> Driver<M, H> {
     /// Begins to drive a machine. The clock's origin must be the one the machine was made with.
     pub fn new(machine: M, handler: H, clock: Clock) -> Self {
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State::new(machine, handler)),
+            clock,
+            timer: Arc::default(),
+            idle: Notify::new(),
+            owners: Owners::default(),
+        });
         Self {
-            shared: Arc::new(Shared {
-                state: Mutex::new(State::new(machine, handler)),
-                clock,
-                timer: Arc::default(),
-                idle: Notify::new(),
-            }),
+            owner: Owner::first(shared),
         }
     }
 
@@ -165,14 +174,14 @@ impl<M: Drivable, H: Handler<M>> Driver<M, H> {
     ///
     /// Panics if the machine or the handler has panicked before.
     pub fn with_handler<R>(&self, command: impl FnOnce(&mut M, &mut H, Instant) -> R) -> R {
-        self.shared
+        self.shared()
             .enter(|state, now| command(&mut state.machine, &mut state.handler, now))
             .expect("neither the machine nor the handler has panicked")
     }
 
     /// Whether the machine claims a request target, path and query.
     pub fn claims(&self, target: &str) -> bool {
-        self.shared
+        self.shared()
             .state
             .lock()
             .is_ok_and(|state| state.machine.claims(target))
@@ -190,22 +199,22 @@ impl<M: Drivable, H: Handler<M>> Driver<M, H> {
     /// that their clients do not all come back at once, here or elsewhere. The grace comes on top
     /// of it.
     pub async fn drain(&self, spread: Duration, grace: Duration) -> bool {
-        self.shared.enter(|state, now| {
+        self.shared().enter(|state, now| {
             state.draining = true;
             state.machine.shutdown(now, spread);
         });
         let span = spread.saturating_add(grace);
         let in_time = tokio::time::timeout(span, self.until_finished()).await;
         if in_time.is_err() {
-            self.shared.enter(|state, _| state.abort());
+            self.shared().enter(|state, _| state.abort());
         }
         in_time.is_ok()
     }
 
     /// Waits until nobody is served any more, and the handler has ended what it started.
     async fn until_finished(&self) {
-        self.shared.until_idle().await;
-        let finished = self.shared.enter(|state, _| state.handler.finished());
+        self.shared().until_idle().await;
+        let finished = self.shared().enter(|state, _| state.handler.finished());
         if let Some(finished) = finished {
             finished.await;
         }
@@ -222,7 +231,7 @@ impl<M: Drivable, H: Handler<M>> Driver<M, H> {
         let (sender, directive) = oneshot::channel();
         // Stays out here until it is filed, not to be dropped under the lock.
         let mut kept = Some(info);
-        let request = self.shared.enter(|state, now| {
+        let request = self.shared().enter(|state, now| {
             let info = kept.as_ref()?;
             if !any_path && !state.machine.claims(target(info.uri())) {
                 return None;
@@ -234,30 +243,12 @@ impl<M: Drivable, H: Handler<M>> Driver<M, H> {
         });
         let request = request.ok_or(NotBegun::Stopped)?;
         let request = request.ok_or(NotBegun::NotClaimed)?;
+        let shared = Arc::clone(self.shared());
         Ok(Begun {
-            ticket: Ticket::new(Arc::<Shared<M, H>>::clone(&self.shared), request),
-            driver: self.clone(),
+            ticket: Ticket::new(Arc::<Shared<M, H>>::clone(&shared), request),
+            shared,
             directive,
         })
-    }
-
-    /// Reports how much of a body is there so far.
-    pub(crate) fn body_progress(&self, request: RequestId, received: usize) {
-        self.shared.enter(|state, now| {
-            state.machine.handle_body_progress(now, request, received);
-        });
-    }
-
-    pub(crate) fn body(&self, request: RequestId, body: BodyRead<M::Parser>) {
-        self.shared
-            .enter(|state, now| state.machine.handle_body(now, request, body));
-    }
-
-    /// Tells the machine whether a client is let in, unless it went away.
-    pub(crate) fn admit(&self, request: RequestId, admission: Admission) {
-        self.shared.enter(|state, now| {
-            _ = state.machine.admit(now, request, admission);
-        });
     }
 
     /// Like [`with_handler`](Self::with_handler), but does nothing if the driver is stopped.
@@ -265,24 +256,26 @@ impl<M: Drivable, H: Handler<M>> Driver<M, H> {
         &self,
         command: impl FnOnce(&mut M, &mut H, Instant) -> R,
     ) -> Option<R> {
-        self.shared
+        self.shared()
             .enter(|state, now| command(&mut state.machine, &mut state.handler, now))
     }
 
     /// The driver that shares this.
     pub(crate) fn of(shared: Arc<Shared<M, H>>) -> Self {
-        Self { shared }
+        Self {
+            owner: Owner::of(shared),
+        }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared<M, H>> {
-        &self.shared
+        self.owner.shared()
     }
 }
 
 impl<M: Drivable, H: Handler<M>> Clone for Driver<M, H> {
     fn clone(&self) -> Self {
         Self {
-            shared: Arc::clone(&self.shared),
+            owner: Arc::clone(&self.owner),
         }
     }
 }
@@ -290,16 +283,41 @@ impl<M: Drivable, H: Handler<M>> Clone for Driver<M, H> {
 impl<M: Drivable, H: Handler<M>> fmt::Debug for Driver<M, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Driver")
-            .field("clock", &self.shared.clock)
+            .field("clock", &self.shared().clock)
             .finish_non_exhaustive()
     }
 }
 
-/// A request that the machine knows.
+/// A request that the machine knows. It is no handle: the server may close around it.
 pub(crate) struct Begun<M: Drivable, H: Handler<M>> {
-    pub(crate) driver: Driver<M, H>,
+    pub(crate) shared: Arc<Shared<M, H>>,
     pub(crate) ticket: Ticket,
     pub(crate) directive: oneshot::Receiver<Directive<M::Parser>>,
+}
+
+impl<M: Drivable, H: Handler<M>> Begun<M, H> {
+    /// Reports how much of its body is there so far.
+    pub(crate) fn body_progress(&self, received: usize) {
+        let request = self.ticket.request();
+        self.shared.enter(|state, now| {
+            state.machine.handle_body_progress(now, request, received);
+        });
+    }
+
+    /// Reports its body.
+    pub(crate) fn body(&self, body: BodyRead<M::Parser>) {
+        let request = self.ticket.request();
+        self.shared
+            .enter(|state, now| state.machine.handle_body(now, request, body));
+    }
+
+    /// Tells the machine whether the client is let in, unless it went away.
+    pub(crate) fn admit(&self, admission: Admission) {
+        let request = self.ticket.request();
+        self.shared.enter(|state, now| {
+            _ = state.machine.admit(now, request, admission);
+        });
+    }
 }
 
 /// Why a request does not concern the machine.
@@ -341,7 +359,8 @@ impl<M: Drivable, H: Handler<M>> Shared<M, H> {
         let result = input(state, now);
         state.drain(now);
         let wake_timer = state.arm_earlier();
-        if wake_timer && !state.is_ticking() {
+        let starts_timer = wake_timer && !state.is_ticking();
+        if starts_timer {
             // Not on a runtime, it does not start. The next input that is will start it.
             state.ticking = timer::start(Arc::downgrade(self), Arc::clone(&self.timer));
         }
@@ -351,10 +370,22 @@ impl<M: Drivable, H: Handler<M>> Shared<M, H> {
         drop(stop);
         drop(lock);
         drop(unlocked);
+        if starts_timer {
+            self.owners.note_runtime();
+        }
         if wake_timer {
             self.timer.notify_one();
         }
         Some(result)
+    }
+
+    /// Nothing can reach the server any more: closes what is left, unless that is under way.
+    pub(crate) fn close(self: &Arc<Self>) {
+        self.enter(|state, now| {
+            if !mem::replace(&mut state.draining, true) {
+                state.machine.shutdown(now, Duration::ZERO);
+            }
+        });
     }
 
     /// Runs what is due; says when more will be.

@@ -44,6 +44,9 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
+///
+/// It is a handle, as its services are; with the last of them all sessions are closed as by a
+/// [`shutdown`](Self::shutdown). The [`Events`] are none: they end when the server has.
 #[derive(Clone, Debug)]
 pub struct EngineServer {
     driver: Driver<Server, Forward>,

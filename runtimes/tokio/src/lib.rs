@@ -42,6 +42,7 @@ mod files;
 mod filter;
 mod later;
 mod mailbox;
+mod owner;
 mod request;
 mod response;
 mod serve;

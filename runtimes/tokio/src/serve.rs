@@ -42,6 +42,9 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// Awaiting it serves forever, or [`until`](Serve::until) a signal. A request's head may have 64 KiB
 /// and 100 headers; more is answered with 431.
 ///
+/// Dropping its future ends the listener and all connections at once, but for WebSockets: those end
+/// with the last handle of their server.
+///
 /// ```no_run
 /// # use socketio_tokio::{EngineServer, serve, Event};
 /// # #[tokio::main]

@@ -261,6 +261,8 @@ where
     let begun = service
         .driver
         .begin(carrier, info, hangup, service.any_path);
+    // A client that waits does not keep the server open.
+    drop(service);
     let mut begun = match begun {
         Ok(begun) => begun,
         Err(NotBegun::NotClaimed) => return response::empty(StatusCode::NOT_FOUND),
@@ -279,9 +281,7 @@ where
             Some(answer)
         }
         Ok(Directive::Read(order)) if expects_refusal(&body, waits, order.limit) => {
-            begun
-                .driver
-                .body(begun.ticket.request(), BodyRead::TooLarge);
+            begun.body(BodyRead::TooLarge);
             order.answer.await.ok()
         }
         Ok(Directive::Read(order)) => read_body(&begun, body, order).await,
@@ -317,7 +317,7 @@ async fn decide<M: Drivable, H: Handler<M>>(
         next = &mut next => return next,
         admission = decision => admission,
     };
-    begun.driver.admit(begun.ticket.request(), admission);
+    begun.admit(admission);
     next.await
 }
 
@@ -341,7 +341,7 @@ where
         biased;
         answer = &mut answer => return answer.ok(),
         body = body::read(body, order.limit, |received| {
-            begun.driver.body_progress(begun.ticket.request(), received);
+            begun.body_progress(received);
         }) => body,
     };
     let body = match body {
@@ -350,7 +350,7 @@ where
         Err(Unread::TooLarge) => BodyRead::TooLarge,
         Err(Unread::Broken) => return None,
     };
-    begun.driver.body(begun.ticket.request(), body);
+    begun.body(body);
     answer.await.ok()
 }
 

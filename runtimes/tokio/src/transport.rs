@@ -8,10 +8,9 @@ use socketio_proto::{
 };
 
 use crate::{
-    driver::{Drivable, Driver, Handler},
+    driver::{Begun, Drivable, Handler, Shared},
     mailbox::Mailbox,
     state::Accept,
-    ticket::Ticket,
 };
 
 /// A transport of the machine, from the moment its request was told to become it.
@@ -19,7 +18,7 @@ use crate::{
 /// It reports the loss of the transport exactly once: when it is said to be lost, or else when it
 /// is dropped, whatever the reason, unless the machine has closed the transport before.
 pub(crate) struct Transport<M: Drivable, H: Handler<M>> {
-    driver: Driver<M, H>,
+    shared: Arc<Shared<M, H>>,
     pub(crate) mailbox: Arc<Mailbox>,
     codec: Codec<M::Parser>,
     transport: TransportId,
@@ -32,15 +31,14 @@ pub(crate) struct Transport<M: Drivable, H: Handler<M>> {
 
 impl<M: Drivable, H: Handler<M>> Transport<M, H> {
     /// Takes over from the request's ticket.
-    pub(crate) fn new(driver: Driver<M, H>, ticket: Ticket, accept: &Accept<M::Parser>) -> Self {
+    pub(crate) fn new(begun: Begun<M, H>, accept: &Accept<M::Parser>) -> Self {
+        let Begun { shared, ticket, .. } = begun;
         let mailbox = Arc::clone(&accept.mailbox);
-        let task = driver
-            .shared()
-            .enter(|state, _| state.tasks.insert(Arc::clone(&mailbox)));
+        let task = shared.enter(|state, _| state.tasks.insert(Arc::clone(&mailbox)));
         let request = ticket.request();
         ticket.forget();
         Self {
-            driver,
+            shared,
             mailbox,
             codec: accept.codec,
             transport: accept.transport,
@@ -53,7 +51,7 @@ impl<M: Drivable, H: Handler<M>> Transport<M, H> {
     /// Reports that it is open.
     pub(crate) fn open(&mut self) {
         let (transport, request) = (self.transport, self.request);
-        self.driver.shared().enter(|state, now| {
+        self.shared.enter(|state, now| {
             state.machine.handle_transport_open(now, transport);
             // The event that names the request comes now; then the request is no more.
             state.drain(now);
@@ -69,7 +67,7 @@ impl<M: Drivable, H: Handler<M>> Transport<M, H> {
 
     /// Reports messages, in order.
     pub(crate) fn read(&self, messages: Vec<Inbound<M::Parser>>) {
-        self.driver.shared().enter(|state, now| {
+        self.shared.enter(|state, now| {
             for message in messages {
                 state
                     .machine
@@ -80,22 +78,20 @@ impl<M: Drivable, H: Handler<M>> Transport<M, H> {
 
     /// Reports that the batch was written.
     pub(crate) fn sent(&self) {
-        self.driver
-            .shared()
+        self.shared
             .enter(|state, now| state.machine.handle_transport_sent(now, self.transport));
     }
 
     /// Reports that it is lost.
     pub(crate) fn lost(&self, lost: Lost) {
-        self.driver
-            .shared()
+        self.shared
             .enter(|state, now| state.lose(now, self.transport, lost));
     }
 }
 
 impl<M: Drivable, H: Handler<M>> Drop for Transport<M, H> {
     fn drop(&mut self) {
-        self.driver.shared().enter(|state, now| {
+        self.shared.enter(|state, now| {
             state.lose(now, self.transport, self.unsaid);
             state.forget_request(self.request);
             if let Some(task) = self.task {

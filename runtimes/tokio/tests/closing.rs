@@ -12,5 +12,12 @@
 #[path = "app/client.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod client;
+#[path = "closing/dropping.rs"]
+mod dropping;
+#[path = "closing/poller.rs"]
+mod poller;
 #[path = "closing/sockets.rs"]
 mod sockets;
+#[path = "engine/support.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod support;

@@ -185,6 +185,25 @@ pub type IoService = Service<Server, Tables>;
 /// the client. Commands such as [`emit`](Self::emit) may be given on any thread, with or without a
 /// runtime.
 ///
+/// # Dropping
+///
+/// `Io`, [`Namespace`], [`Socket`], services, and the futures that wait for answers are handles: any
+/// of them keeps the server open. A connection does not.
+///
+/// | what is dropped | what happens |
+/// | --- | --- |
+/// | the last handle | the server closes as by [`shutdown`](Self::shutdown): WebSockets and polls are told, clients are disconnected, handlers of that run, and its memory ends with them. A client between two polls finds nobody when it comes back |
+/// | a handle that a handler keeps of its own server | is dropped with the server, so never: the server stays open until a shutdown, and in memory after it. [`Socket::io`] and [`Socket::namespace`] need not be kept |
+/// | the HTTP server, for example [`Serve`](crate::Serve) | its connections with it, requests included; but WebSockets go on as long as there is a handle |
+/// | the future of a request, or the body of a response before its end | what hyper does when a connection breaks: the connection of a client that polled or sent closes, and nothing of a handshake is left |
+/// | the future of an answer | it is not waited for any more; the client may answer or not |
+/// | [`Reply`](crate::Reply) | the client gets no answer |
+/// | the future of [`Socket::closed`], of a shutdown | somebody waits no more; the shutdown goes on, but nothing is cut off at the end of its grace |
+/// | a handler's future, because its runtime went down | it is over; the events behind it are handled when the next comes |
+/// | a middleware's future, likewise | the client is refused after [`decision_timeout`], 45 s |
+///
+/// [`decision_timeout`]: socketio_proto::socket::ConfigBuilder::decision_timeout
+///
 /// # Behind axum
 ///
 /// The service goes into a router. [`Handshake::address`](crate::Handshake::address) is known if a

@@ -59,7 +59,7 @@ pub(crate) fn accept<M: Drivable, H: Handler<M>>(
     upgrade: OnUpgrade,
 ) -> http::Response<Body> {
     // Reports the loss if the handshake fails.
-    let transport = Transport::new(begun.driver, begun.ticket, accept);
+    let transport = Transport::new(begun, accept);
     match handshake::accept(headers, &accept.headers) {
         Ok(response) => {
             tokio::spawn(run(transport, upgrade, accept.limit));
