@@ -402,6 +402,29 @@ impl<M: Drivable, H: Handler<M>> Shared<M, H> {
         tick.unwrap_or(Tick::Stopped)
     }
 
+    /// Looks at what there is; says also whether the machine or the handler has panicked.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&State<M, H>, bool) -> R) -> R {
+        match self.state.lock() {
+            Ok(state) => look(&state, false),
+            // What it was when that happened.
+            Err(poisoned) => look(poisoned.get_ref(), true),
+        }
+    }
+
+    /// Waits until nobody is served any more, which something else brings about.
+    #[cfg(feature = "metrics")]
+    pub(crate) async fn until_over(&self) {
+        loop {
+            // From its making on it misses nothing.
+            let change = self.idle.notified();
+            if self.look(|state, is_stopped| is_stopped || state.draining && state.is_idle()) {
+                return;
+            }
+            change.await;
+        }
+    }
+
     async fn until_idle(self: &Arc<Self>) {
         loop {
             let mut change = std::pin::pin!(self.idle.notified());

@@ -23,6 +23,8 @@
 //! # Features
 //!
 //! - `compression`: answers to polls can be compressed, once a service is told so.
+//! - `metrics`: a server tells its numbers to Prometheus, and whether it is well, once a `Monitor` is
+//!   put somewhere.
 //! - `tracing`: transitions are told to the crate of that name, see `socketio_proto`.
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -42,6 +44,8 @@ mod files;
 mod filter;
 mod later;
 mod mailbox;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod owner;
 mod request;
 mod response;
@@ -64,6 +68,8 @@ pub use socketio_proto::{
 
 #[cfg(feature = "compression")]
 pub use self::compression::Compression;
+#[cfg(feature = "metrics")]
+pub use self::metrics::{Health, Monitor};
 
 pub use self::{
     app::{

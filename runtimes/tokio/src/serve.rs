@@ -160,7 +160,7 @@ impl<S> fmt::Debug for Serve<S> {
 
 /// A service whose sessions can be closed in order.
 ///
-/// It is sealed: [`Service`] and [`Or`] are the ones.
+/// It is sealed: [`Service`] and [`Or`] are the ones, and, with the feature `metrics`, the monitor.
 pub trait Drain: sealed::Sealed {
     /// Closes all sessions; see [`Driver::drain`](crate::Driver::drain).
     fn drain(
@@ -170,7 +170,7 @@ pub trait Drain: sealed::Sealed {
     ) -> impl Future<Output = bool> + Send + 'static;
 }
 
-mod sealed {
+pub(crate) mod sealed {
     use super::{Drivable, Handler, Or, Service};
 
     pub trait Sealed {}

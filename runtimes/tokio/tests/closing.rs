@@ -14,6 +14,9 @@
 mod client;
 #[path = "closing/dropping.rs"]
 mod dropping;
+#[cfg(feature = "metrics")]
+#[path = "closing/metrics.rs"]
+mod metrics;
 #[path = "closing/poller.rs"]
 mod poller;
 #[path = "closing/sockets.rs"]
