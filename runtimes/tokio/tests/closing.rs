@@ -12,13 +12,20 @@
 #[path = "app/client.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod client;
+#[path = "closing/crowd.rs"]
+mod crowd;
 #[path = "closing/dropping.rs"]
 mod dropping;
+#[path = "closing/everything.rs"]
+mod everything;
 #[cfg(feature = "metrics")]
 #[path = "closing/metrics.rs"]
 mod metrics;
 #[path = "closing/poller.rs"]
 mod poller;
+#[cfg(unix)]
+#[path = "closing/process.rs"]
+mod process;
 #[path = "closing/sockets.rs"]
 mod sockets;
 #[path = "engine/support.rs"]
