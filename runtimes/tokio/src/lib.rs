@@ -96,3 +96,9 @@ pub use self::{
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// So are those of the pages for users.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/deploying.md")]
+#[doc = include_str!("../../../docs/from-node.md")]
+struct Pages;
