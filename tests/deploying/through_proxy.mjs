@@ -57,7 +57,8 @@ const SETUPS = {
 };
 
 function withPorts(text, { proxy, one, two }) {
-  return text.replaceAll(":8080", `:${proxy}`).replaceAll(":3001", `:${one}`).replaceAll(":3002", `:${two}`);
+  const numbered = text.replaceAll(":8080", `:${proxy}`).replaceAll(":3001", `:${one}`);
+  return numbered.replaceAll(":3002", `:${two}`);
 }
 
 function nginx(folder, site) {
@@ -167,7 +168,8 @@ async function check(name, start) {
   assert.equal(seen.size, polling.length);
   const used = [...new Set([...seen.values()].flatMap((ports) => [...ports]))];
   assert.equal(used.length, name.includes("by address") ? 1 : 2, "all have one address");
-  console.log(`${name}: ${CLIENTS} clients, ${seen.size} sessions polled, on ${used.length} of 2 instances`);
+  const count = `${CLIENTS} clients, ${seen.size} sessions polled`;
+  console.log(`${name}: ${count}, on ${used.length} of 2 instances`);
 
   const stopped = servers.find((server) => used[0] === server.port);
   await stop(stopped, "SIGKILL");
