@@ -288,6 +288,8 @@ impl List {
     }
 
     fn remove(&mut self, at: u32) {
+        #[cfg(test)]
+        work::add(1);
         if let Some(entry) = self.entries.get_mut(at as usize) {
             *entry = GONE;
             self.live -= 1;
@@ -295,6 +297,8 @@ impl List {
     }
 
     fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        #[cfg(test)]
+        work::add(self.entries.len());
         self.entries.iter().copied().filter(|&entry| entry != GONE)
     }
 
@@ -305,6 +309,8 @@ impl List {
 
     /// Closes the gaps and tells where each entry stands now.
     fn compact(&mut self, mut moved: impl FnMut(u32, u32)) {
+        #[cfg(test)]
+        work::add(self.entries.len());
         self.entries.retain(|&entry| entry != GONE);
         self.entries.shrink_to(self.entries.len() * 2);
         for (at, &entry) in (0..).zip(&self.entries) {
@@ -312,6 +318,25 @@ impl List {
         }
     }
 }
+
+/// Counts steps over entries of lists, so that tests can tell what an operation costs.
+#[cfg(test)]
+mod work {
+    use std::{cell::Cell, thread_local};
+
+    thread_local!(static DONE: Cell<u64> = const { Cell::new(0) });
+
+    pub(super) fn add(steps: usize) {
+        DONE.set(DONE.get() + steps as u64);
+    }
+
+    pub(super) fn done() -> u64 {
+        DONE.get()
+    }
+}
+
+#[cfg(test)]
+mod model;
 
 #[cfg(test)]
 mod tests {
