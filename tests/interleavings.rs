@@ -1,4 +1,5 @@
-//! Every order of a bounded set of inputs, on the Engine.IO server.
+//! Every order of a bounded set of inputs, on the Engine.IO server and, in `socket`, on the
+//! Socket.IO server.
 //!
 //! The invariants are the promises: order, at most once, whole packets, one batch out, each request
 //! answered once or ended, `CloseTransport` last, no stall, nothing left behind, one end of each
@@ -29,6 +30,8 @@ mod explore;
 mod form;
 #[path = "interleavings/model.rs"]
 mod model;
+#[path = "interleavings/socket/mod.rs"]
+mod socket;
 #[path = "interleavings/world.rs"]
 mod world;
 
@@ -46,19 +49,35 @@ fn is_large() -> bool {
 }
 
 /// Tries all orders, or fails with the shortest script that breaks a promise.
-fn try_all(name: &str, scenes: &[Scene], small: Budget, large: Budget) {
-    let budget = if is_large() { large } else { small };
+fn try_all<M: explore::Model>(
+    name: &str,
+    small: impl IntoIterator<Item = (String, M)>,
+    large: impl IntoIterator<Item = (String, M)>,
+) {
+    let orders: Vec<_> = if is_large() {
+        large.into_iter().collect()
+    } else {
+        small.into_iter().collect()
+    };
     let bounds = Bounds {
         depth: number("INTERLEAVINGS_DEPTH", 100),
         states: number("INTERLEAVINGS_STATES", 100_000_000),
         time: Duration::from_secs(number("INTERLEAVINGS_SECONDS", 3_600) as u64),
     };
-    for &scene in scenes {
-        match explore(&Orders { scene, budget }, bounds) {
-            Ok(report) => println!("{name}, from {scene:?}: {report}"),
-            Err(fault) => panic!("{name}, from {scene:?}: {fault}"),
+    for (scene, model) in orders {
+        match explore(&model, bounds) {
+            Ok(report) => println!("{name}, from {scene}: {report}"),
+            Err(fault) => panic!("{name}, from {scene}: {fault}"),
         }
     }
+}
+
+fn try_scenes(name: &str, scenes: &[Scene], small: Budget, large: Budget) {
+    let orders = |budget| {
+        let scenes = scenes.iter();
+        scenes.map(move |&scene| (format!("{scene:?}"), Orders { scene, budget }))
+    };
+    try_all(name, orders(small), orders(large));
 }
 
 #[test]
@@ -81,7 +100,7 @@ fn polls_data_requests_and_aborts_in_any_order() {
         late: 1,
         ..small
     };
-    try_all("polling", &[Scene::Polling], small, large);
+    try_scenes("polling", &[Scene::Polling], small, large);
 }
 
 #[test]
@@ -106,7 +125,7 @@ fn an_upgrade_amid_polls_data_requests_and_messages_in_any_order() {
         late: 1,
         ..small
     };
-    try_all("upgrade", &[Scene::PollPending], small, large);
+    try_scenes("upgrade", &[Scene::PollPending], small, large);
 }
 
 /// Without a probe, with polls and data requests that should have ended before, and with packets
@@ -129,7 +148,7 @@ fn an_upgrade_against_the_rules_in_any_order() {
         waits: 1,
         ..small
     };
-    try_all("bad upgrade", &[Scene::Attached], small, large);
+    try_scenes("bad upgrade", &[Scene::Attached], small, large);
 }
 
 #[test]
@@ -153,9 +172,9 @@ fn pauses_and_outputs_that_are_taken_late_in_any_order() {
         late: 3,
         ..small
     };
-    try_all("late", &[Scene::PollPending], small, large);
+    try_scenes("late", &[Scene::PollPending], small, large);
     let small = Budget { late: 0, ..small };
-    try_all("pauses", &[Scene::Probed], small, large);
+    try_scenes("pauses", &[Scene::Probed], small, large);
 }
 
 #[test]
@@ -188,5 +207,5 @@ fn a_close_in_every_phase_of_an_upgrade_in_any_order() {
         Scene::Upgraded,
         Scene::WebSocket,
     ];
-    try_all("close", &scenes, small, large);
+    try_scenes("close", &scenes, small, large);
 }

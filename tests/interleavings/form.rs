@@ -7,7 +7,8 @@
 //!   heard of yet is numbered in the order in which it is printed.
 //! - Vacant places of tables are left out, with the order in which they are given out again and the
 //!   marks until when they rest: both only decide about the numbers in new keys. That a number is not
-//!   given out too early is an invariant of its own.
+//!   given out too early is an invariant of its own. So are the gaps in lists of rooms, and where in a
+//!   list somebody stands; lists by a number say the number.
 //! - Settings, the generator, ids and statistics are left out: settings do not change, counters decide
 //!   nothing, and an id is only ever compared for equality with those that the machine gave out.
 //!
@@ -20,7 +21,7 @@ use socketio_proto::time::Instant;
 
 /// The names of the keys that the world knows, by what `Debug` prints for them.
 #[derive(Debug, Default)]
-pub struct Names(HashMap<(char, u64, u64), String>);
+pub struct Names(HashMap<(&'static str, u64, u64), String>);
 
 impl Names {
     pub fn add(&mut self, key: &impl Debug, name: String) {
@@ -34,11 +35,21 @@ impl Names {
     }
 }
 
-fn kind_of(name: &str) -> Option<char> {
-    ["RequestId", "SessionKey", "TransportId"]
-        .into_iter()
-        .find_map(|kind| name.starts_with(kind).then(|| kind.chars().next()))?
+fn kind_of(name: &str) -> Option<&'static str> {
+    let mut kinds = TABLES.iter().map(|&(_, kind)| kind);
+    kinds.find(|kind| name.starts_with(kind))
 }
+
+/// Where tables are, and whose names they hold.
+const TABLES: &[(&str, &str)] = &[
+    ("Acks.table.slots", "AckKey"),
+    ("Namespaces.table.slots", "NamespaceKey"),
+    ("pending.slots", "PendingKey"),
+    ("requests.slots", "RequestId"),
+    ("sessions.slots", "SessionKey"),
+    ("sockets.slots", "SocketKey"),
+    ("transports.slots", "TransportId"),
+];
 
 /// Fields that do not change, that only count, or that only name.
 const LEFT_OUT: &[(&str, &[&str])] = &[
@@ -54,12 +65,29 @@ const LEFT_OUT: &[(&str, &[&str])] = &[
             "stats",
         ],
     ),
+    ("Broadcasts", &["last", "stamp", "stamps", "targets"]),
     ("Fifo", &["span"]),
+    ("List", &["live"]),
+    ("Namespace", &["next_ack"]),
     ("OpenTransport", &["codec", "headers", "limit"]),
     ("Outputs", &["queued", "taken"]),
     ("ReadBody", &["codec", "limit"]),
+    ("Rooms", &["places", "vacant"]),
+    ("Server", &["config", "ids", "origin"]),
     ("Session", &["id"]),
+    ("Socket", &["id"]),
     ("Table", &["freed", "key", "resting"]),
+];
+
+/// Lists whose order or places say nothing: each entry names its owner.
+const UNORDERED: &[&str] = &["connections", "ids", "lanes", "names", "routes"];
+
+/// Places where nobody is.
+const VACANT: &[(&str, &str)] = &[
+    ("entries", "4294967295"),
+    ("joined", "List{entries=[],}"),
+    ("rooms", "Room{name=None,members=List{entries=[],},}"),
+    ("routes", "None"),
 ];
 
 /// The form of a machine.
@@ -153,7 +181,10 @@ impl<'a> Printer<'a> {
                 break;
             }
             let (start, left) = (self.out.len(), self.rest.len());
-            if self.rest.starts_with("Slot {") {
+            if self.rest.starts_with("Connection { owner: None") {
+                self.value(field);
+                self.out.truncate(start);
+            } else if self.rest.starts_with("Slot {") {
                 self.slot(field, index);
             } else {
                 self.value(field);
@@ -164,15 +195,21 @@ impl<'a> Printer<'a> {
             }
             self.skip(", ");
             assert!(self.rest.len() < left, "no list goes on so: {}", self.rest);
-            if self.out[start..].starts_with("Lane") && self.out[start..].contains("link=Closed") {
+            let place = &self.out[start..];
+            if (place.starts_with("Lane") && place.contains("link=Closed"))
+                || VACANT.contains(&(field, place))
+            {
                 self.out.truncate(start);
             }
             if self.out.len() > start {
+                if field == "joined" || field == "rooms" {
+                    self.out.insert_str(start, &format!("{index}:"));
+                }
                 self.out.push(',');
             }
             places.push(self.out[start..].to_owned());
         }
-        if field == "lanes" || field.ends_with("slots") {
+        if UNORDERED.contains(&field) || field.ends_with("slots") {
             places.sort_unstable();
             self.out.truncate(begin);
             self.out.extend(places);
@@ -185,11 +222,9 @@ impl<'a> Printer<'a> {
         self.skip("Slot { generation: ");
         let generation: u64 = self.until(&[',']).parse().unwrap();
         self.skip(", value: ");
-        let kind = match field {
-            "sessions.slots" => 'S',
-            "requests.slots" => 'R',
-            "transports.slots" => 'T',
-            other => panic!("a table of {other}"),
+        let kind = TABLES.iter().find(|(place, _)| *place == field);
+        let Some(&(_, kind)) = kind else {
+            panic!("a table of {field}");
         };
         if self.rest.starts_with("None") {
             self.value(field);
@@ -216,6 +251,7 @@ impl<'a> Printer<'a> {
                 let path = match name {
                     // A table does not say what it holds; the field that holds it does.
                     "Table" => format!("{field}.{inner}"),
+                    _ if inner == "table" => format!("{name}.table"),
                     _ => inner.to_owned(),
                 };
                 _ = write!(self.out, "{inner}=");
@@ -234,7 +270,7 @@ impl<'a> Printer<'a> {
     }
 
     /// The rest of a key: `index: 0, generation: 1 }`.
-    fn key(&mut self, kind: char) {
+    fn key(&mut self, kind: &'static str) {
         self.skip("index: ");
         let index = self.until(&[',']).parse().unwrap();
         self.skip(", generation: ");
@@ -243,7 +279,7 @@ impl<'a> Printer<'a> {
         self.named(kind, index, generation);
     }
 
-    fn named(&mut self, kind: char, index: u64, generation: u64) {
+    fn named(&mut self, kind: &'static str, index: u64, generation: u64) {
         let unknown = &mut self.unknown;
         let name = self.names.0.entry((kind, index, generation));
         let name = name.or_insert_with(|| {

@@ -1,0 +1,170 @@
+//! The same search on the Socket.IO server.
+//!
+//! The invariants are its promises: a pending CONNECT ends in exactly one of accepted, refused and
+//! withdrawn; every ack settles once; packets come in order, none twice and none lost; nothing
+//! follows a disconnection; every state has a deadline; nothing is left behind. What has to come is
+//! predicted after every input, to the last packet. Each state is left in three ways: by silence, by
+//! everybody doing what is due, and by the same inputs again with outputs that are taken late and a
+//! time that only the next input tells.
+
+mod bench;
+mod endings;
+mod model;
+mod world;
+
+use model::{Budget, Orders, Scene};
+
+use crate::try_all;
+
+fn try_scenes(name: &str, scenes: &[Scene], small: Budget, large: Budget) {
+    let orders = |budget| {
+        let scenes = scenes.iter();
+        scenes.map(move |&scene| (format!("{scene:?}"), Orders { scene, budget }))
+    };
+    try_all(name, orders(small), orders(large));
+}
+
+#[test]
+fn connects_are_accepted_refused_and_withdrawn_in_any_order() {
+    let small = Budget {
+        connects: 2,
+        leaves: 1,
+        says: 1,
+        bad: 1,
+        loses: 1,
+        waits: 1,
+        ..Budget::default()
+    };
+    let large = Budget {
+        connects: 4,
+        leaves: 2,
+        bad: 2,
+        opens: 1,
+        waits: 3,
+        closes: 1,
+        stale: 1,
+        is_crossing: true,
+        ..small
+    };
+    try_scenes("admission", &[Scene::Stranger], small, large);
+}
+
+#[test]
+fn decisions_that_cross_the_clients_packets_in_any_order() {
+    let small = Budget {
+        connects: 1,
+        leaves: 1,
+        says: 1,
+        kicks: 1,
+        is_crossing: true,
+        ..Budget::default()
+    };
+    let large = Budget {
+        connects: 3,
+        leaves: 2,
+        emits: 1,
+        closes: 1,
+        waits: 2,
+        stale: 1,
+        loses: 1,
+        ..small
+    };
+    try_scenes("decisions", &[Scene::Pending], small, large);
+}
+
+#[test]
+fn acknowledgements_both_ways_in_any_order() {
+    let small = Budget {
+        questions: 1,
+        asks: 1,
+        leaves: 1,
+        kicks: 1,
+        cancels: 1,
+        bad: 1,
+        waits: 1,
+        ..Budget::default()
+    };
+    let large = Budget {
+        questions: 2,
+        polls: 1,
+        waits: 3,
+        loses: 1,
+        connects: 1,
+        stale: 1,
+        is_crossing: true,
+        ..small
+    };
+    try_scenes("acks", &[Scene::Joined], small, large);
+}
+
+#[test]
+fn acknowledgements_of_broadcasts_in_any_order() {
+    let small = Budget {
+        polls: 1,
+        leaves: 1,
+        kicks: 1,
+        loses: 1,
+        waits: 1,
+        ..Budget::default()
+    };
+    let large = Budget {
+        polls: 3,
+        questions: 1,
+        cancels: 1,
+        waits: 3,
+        kicks: 2,
+        connects: 1,
+        is_crossing: true,
+        ..small
+    };
+    try_scenes("broadcast acks", &[Scene::Two], small, large);
+}
+
+#[test]
+fn disconnections_by_the_server_that_cross_the_clients_packets_in_any_order() {
+    let small = Budget {
+        kicks: 1,
+        closes: 1,
+        says: 2,
+        leaves: 1,
+        connects: 1,
+        is_crossing: true,
+        ..Budget::default()
+    };
+    let large = Budget {
+        kicks: 2,
+        questions: 1,
+        waits: 2,
+        loses: 1,
+        bad: 1,
+        connects: 2,
+        ..small
+    };
+    try_scenes("disconnections", &[Scene::Both], small, large);
+}
+
+#[test]
+fn events_to_a_slow_client_in_any_order() {
+    let small = Budget {
+        emits: 1,
+        volatiles: 1,
+        kicks: 1,
+        closes: 1,
+        waits: 1,
+        is_slow: true,
+        ..Budget::default()
+    };
+    let large = Budget {
+        emits: 2,
+        broadcasts: 1,
+        questions: 1,
+        says: 1,
+        leaves: 1,
+        loses: 1,
+        connects: 1,
+        waits: 3,
+        is_crossing: true,
+        ..small
+    };
+    try_scenes("slow", &[Scene::Both], small, large);
+}
