@@ -43,10 +43,10 @@ enum Which {
     Unnamed(u32),
 }
 
-/// Two lists of lists, each in the order of joining.
+/// Two lists of lists, each in the order of joining; with each membership its stamp.
 struct Model {
     members: Vec<Vec<Member>>,
-    joined: Vec<Vec<Which>>,
+    joined: Vec<Vec<(Which, Stamp)>>,
 }
 
 impl Model {
@@ -65,13 +65,13 @@ impl Model {
         place as usize
     }
 
-    fn join(&mut self, member: Member, which: Which) -> bool {
+    fn join(&mut self, member: Member, which: Which, stamp: Stamp) -> bool {
         let members = &mut self.members[Self::place(which)];
         if members.contains(&member) {
             return false;
         }
         members.push(member);
-        self.joined[member as usize].push(which);
+        self.joined[member as usize].push((which, stamp));
         true
     }
 
@@ -79,16 +79,16 @@ impl Model {
         let members = &mut self.members[Self::place(which)];
         let was_in = members.contains(&member);
         members.retain(|&other| other != member);
-        self.joined[member as usize].retain(|&other| other != which);
+        self.joined[member as usize].retain(|&(other, _)| other != which);
         was_in
     }
 
     fn leave_all(&mut self, member: Member) -> Vec<Which> {
         let joined = core::mem::take(&mut self.joined[member as usize]);
-        for &which in &joined {
+        for &(which, _) in &joined {
             self.members[Self::place(which)].retain(|&other| other != member);
         }
-        joined
+        joined.into_iter().map(|(which, _)| which).collect()
     }
 }
 
@@ -125,15 +125,17 @@ impl Pair {
         }
     }
 
-    fn join(&mut self, member: Member, which: Which) {
+    fn join(&mut self, member: Member, which: Which, stamp: Stamp) {
         let is_new = match which {
             Which::Named { scope, name } => {
                 let name = &self.names[name as usize];
-                self.index.join(member, scope, name)
+                self.index.join(member, scope, name, stamp)
             }
-            Which::Unnamed(scope) => self.index.enter(member, self.unnamed[scope as usize]),
+            Which::Unnamed(scope) => self
+                .index
+                .enter(member, self.unnamed[scope as usize], stamp),
         };
-        assert_eq!(is_new, self.model.join(member, which), "{which:?}");
+        assert_eq!(is_new, self.model.join(member, which, stamp), "{which:?}");
         self.check_room(which);
         self.check_member(member);
     }
@@ -173,11 +175,13 @@ impl Pair {
         assert_eq!(self.index.name(key).map(|name| &**name), self.name(which));
     }
 
-    /// The rooms of a member, in the order in which it joined them.
+    /// The rooms of a member, in the order in which it joined them, with the stamps.
     fn check_member(&self, member: Member) {
         let expected = self.model.joined[member as usize].iter();
-        let expected = expected.map(|&which| self.key(which).unwrap());
-        assert!(self.index.rooms_of(member).eq(expected));
+        let expected = expected.map(|&(which, stamp)| (self.key(which).unwrap(), Some(stamp)));
+        let rooms = self.index.rooms_of(member);
+        let stamped = rooms.map(|room| (room, self.index.stamp(member, room)));
+        assert!(stamped.eq(expected));
     }
 
     fn check_all(&self) {
@@ -221,7 +225,7 @@ fn a_million_operations_agree_with_a_naive_model() {
             0..3 if step % 5 == 0 => pair.leave_all(member),
             3..40 if !is_ebb => pair.leave(member, which),
             3..90 if is_ebb => pair.leave(member, which),
-            _ => pair.join(member, which),
+            _ => pair.join(member, which, step),
         }
         emptied += u64::from(pair.index.names.is_empty());
         if step % 10_000 == 9_999 {
@@ -248,18 +252,34 @@ fn crowd(others: u32, elsewhere: u32) -> (Rooms, Vec<String>) {
     let everyone = index.add_unnamed();
     let names: Vec<String> = (0..1_000).map(|room| format!("room {room}")).collect();
     for member in 1..=others {
-        index.enter(member, everyone);
+        index.enter(member, everyone, 0);
         for name in &names {
-            index.join(member, 0, name);
+            index.join(member, 0, name, 0);
         }
     }
     for member in 0..elsewhere {
-        index.join(1_000_000 + member, 1, &format!("elsewhere {member}"));
+        index.join(1_000_000 + member, 1, &format!("elsewhere {member}"), 0);
     }
     for name in &names {
-        index.join(0, 0, name);
+        index.join(0, 0, name, 0);
     }
     (index, names)
+}
+
+#[test]
+fn a_room_without_a_name_is_removed_when_nobody_is_in_it() {
+    let mut index = rooms();
+    let room = index.add_unnamed();
+    index.enter(3, room, 0);
+    index.remove_unnamed(room);
+    assert_eq!(index.count(room), 1, "somebody is in it");
+    index.leave(3, room);
+    index.remove_unnamed(room);
+    assert_eq!(index.add_unnamed(), room, "its place is free");
+    index.join(1, 0, "a", 0);
+    let named = index.find(0, "a").unwrap();
+    index.remove_unnamed(named);
+    assert_eq!(index.find(0, "a"), Some(named), "it has a name");
 }
 
 #[test]
@@ -292,7 +312,7 @@ fn leaving_costs_the_same_in_a_room_of_ten_and_of_ten_thousand() {
     let cost = |size: u32| {
         let mut index = rooms();
         for member in 0..size {
-            index.join(member, 0, "a");
+            index.join(member, 0, "a", 0);
         }
         let room = index.find(0, "a").unwrap();
         let before = work::done();
@@ -313,7 +333,7 @@ fn memory_of_a_crowd_that_left_is_used_again_and_bounded() {
         measure(|| {
             for member in 0..1_000 {
                 for name in names.iter().skip(member as usize % 50).step_by(50) {
-                    index.join(member, 0, name);
+                    index.join(member, 0, name, 0);
                 }
             }
             for member in 0..1_000 {

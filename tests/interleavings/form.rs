@@ -73,7 +73,7 @@ const LEFT_OUT: &[(&str, &[&str])] = &[
     ("Outputs", &["queued", "taken"]),
     ("ReadBody", &["codec", "limit"]),
     ("Rooms", &["places", "vacant"]),
-    ("Server", &["config", "ids", "origin"]),
+    ("Server", &["config", "counters", "ids", "origin"]),
     ("Session", &["id"]),
     ("Socket", &["id"]),
     ("Table", &["freed", "key", "resting"]),

@@ -24,6 +24,13 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_millis(110);
 pub const DECISION_TIMEOUT: Duration = Duration::from_millis(70);
 pub const ACK_TIMEOUT: Duration = Duration::from_millis(30);
 
+/// Which server it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Settings {
+    /// The second namespace was not added: it exists while somebody is in it.
+    pub is_dynamic: bool,
+}
+
 /// Whom an event is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Whom {
@@ -93,12 +100,19 @@ pub enum Seen {
         pending: usize,
         conn: usize,
         namespace: usize,
+        is_known: bool,
         auth: String,
     },
     Disconnected {
         socket: usize,
         reason: DisconnectReason,
         rooms: Vec<String>,
+    },
+    NamespaceClosed {
+        namespace: usize,
+    },
+    NamespaceOpened {
+        namespace: usize,
     },
     Offered {
         conn: usize,
@@ -138,7 +152,9 @@ pub enum Answer {
 
 pub struct Bench {
     pub server: Server,
-    pub namespaces: Vec<NamespaceKey>,
+    settings: Settings,
+    /// Those that exist.
+    pub namespaces: [Option<NamespaceKey>; 2],
     requests: Vec<RequestId>,
     pub transports: Vec<Option<(TransportId, Codec<Json>)>>,
     pub sessions: Vec<Option<SessionKey>>,
@@ -160,8 +176,9 @@ impl Headers for NoHeaders {
 }
 
 impl Bench {
-    pub fn new() -> Self {
+    pub fn new(settings: Settings) -> Self {
         let config = Config::builder()
+            .ask_namespaces(settings.is_dynamic)
             .connect_timeout(CONNECT_TIMEOUT)
             .decision_timeout(DECISION_TIMEOUT)
             .engine(|engine| {
@@ -170,10 +187,14 @@ impl Bench {
                     .ping_timeout(PING_TIMEOUT)
             });
         let mut server = Server::new(config.build().unwrap(), [9; 32], UnixTime::default());
-        let namespaces = NAMES.map(|name| server.add_namespace(name).unwrap());
+        if !settings.is_dynamic {
+            server.add_namespace(NAMES[1]).unwrap();
+        }
+        let namespaces = NAMES.map(|name| server.namespace(name));
         Self {
             server,
-            namespaces: namespaces.to_vec(),
+            settings,
+            namespaces,
             requests: Vec::new(),
             transports: Vec::new(),
             sessions: Vec::new(),
@@ -194,6 +215,17 @@ impl Bench {
                 self.transports.get(conn).is_some_and(Option::is_some)
             }
             Call::Reply { question, .. } => question < self.questions.len(),
+            Call::Disconnect {
+                whom: Whom::All(namespace),
+                ..
+            }
+            | Call::Emit {
+                whom: Whom::All(namespace),
+                ..
+            } => {
+                let key = self.server.namespace(NAMES[namespace]);
+                self.namespaces[namespace] == key || key.is_none()
+            }
             _ => true,
         }
     }
@@ -225,7 +257,7 @@ impl Bench {
                 return done(server.cancel(self.acks[ack]).map_err(|it| it.to_string()));
             }
             Call::Disconnect { whom, close } => {
-                let to = to(whom, &self.sockets, &self.namespaces);
+                let to = to(whom, &self.sockets, self.namespaces);
                 server.disconnect(now, to, close);
             }
             Call::Emit {
@@ -234,7 +266,7 @@ impl Bench {
                 volatile,
                 ack,
             } => {
-                let to = to(whom, &self.sockets, &self.namespaces);
+                let to = to(whom, &self.sockets, self.namespaces);
                 let mut options = Options::new().ack(ack);
                 if volatile {
                     options = options.volatile();
@@ -354,13 +386,12 @@ impl Bench {
             },
             Event::Connecting(connecting) => {
                 self.pendings.push(connecting.pending);
-                let mut namespaces = self.namespaces.iter();
+                let namespace = named(&connecting.namespace);
                 Seen::Connecting {
                     pending: self.pendings.len() - 1,
                     conn: last(&self.sessions, &Some(connecting.session)),
-                    namespace: namespaces
-                        .position(|it| *it == connecting.namespace)
-                        .unwrap(),
+                    namespace,
+                    is_known: connecting.known.is_some(),
                     auth: connecting.auth.json().to_owned(),
                 }
             }
@@ -373,6 +404,16 @@ impl Bench {
                 reason,
                 rooms: rooms.iter().map(ToString::to_string).collect(),
             },
+            Event::NamespaceClosed { namespace, name } => {
+                let number = named(&name);
+                assert_eq!(self.namespaces[number], Some(namespace));
+                Seen::NamespaceClosed { namespace: number }
+            }
+            Event::NamespaceOpened { namespace, name } => {
+                let number = named(&name);
+                self.namespaces[number] = Some(namespace);
+                Seen::NamespaceOpened { namespace: number }
+            }
             Event::Packet {
                 socket,
                 args,
@@ -410,11 +451,15 @@ impl Bench {
     }
 }
 
-fn to(whom: Whom, sockets: &[SocketKey], namespaces: &[NamespaceKey]) -> To<'static> {
+fn named(name: &str) -> usize {
+    NAMES.iter().position(|it| *it == name).unwrap()
+}
+
+fn to(whom: Whom, sockets: &[SocketKey], namespaces: [Option<NamespaceKey>; 2]) -> To<'static> {
     match whom {
         Whom::Socket(socket) => To::Socket(sockets[socket]),
         Whom::All(namespace) => To::Group {
-            namespace: namespaces[namespace],
+            namespace: namespaces[namespace].unwrap(),
             rooms: &[],
             except: &[],
             without: None,
@@ -431,8 +476,8 @@ fn last<T: PartialEq + std::fmt::Debug>(known: &[T], key: &T) -> usize {
 /// input that names it. The time is told by the next input, where there is one.
 ///
 /// What comes out must be the same.
-pub fn again(history: &[(Instant, Call)]) -> Bench {
-    let mut bench = Bench::new();
+pub fn again(once: &Bench, history: &[(Instant, Call)]) -> Bench {
+    let mut bench = Bench::new(once.settings);
     let mut history: VecDeque<_> = history.iter().cloned().collect();
     while let Some((now, call)) = history.pop_front() {
         let next = history.front();

@@ -12,17 +12,28 @@ mod endings;
 mod model;
 mod world;
 
+use bench::Settings;
 use model::{Budget, Orders, Scene};
 
 use crate::try_all;
 
-fn try_scenes(name: &str, scenes: &[Scene], small: Budget, large: Budget) {
+fn try_scenes(name: &str, settings: Settings, scenes: &[Scene], small: Budget, large: Budget) {
     let orders = |budget| {
         let scenes = scenes.iter();
-        scenes.map(move |&scene| (format!("{scene:?}"), Orders { scene, budget }))
+        scenes.map(move |&scene| {
+            let orders = Orders {
+                settings,
+                scene,
+                budget,
+            };
+            (format!("{scene:?}"), orders)
+        })
     };
     try_all(name, orders(small), orders(large));
 }
+
+const STATIC: Settings = Settings { is_dynamic: false };
+const DYNAMIC: Settings = Settings { is_dynamic: true };
 
 #[test]
 fn connects_are_accepted_refused_and_withdrawn_in_any_order() {
@@ -46,7 +57,7 @@ fn connects_are_accepted_refused_and_withdrawn_in_any_order() {
         is_crossing: true,
         ..small
     };
-    try_scenes("admission", &[Scene::Stranger], small, large);
+    try_scenes("admission", STATIC, &[Scene::Stranger], small, large);
 }
 
 #[test]
@@ -69,7 +80,7 @@ fn decisions_that_cross_the_clients_packets_in_any_order() {
         loses: 1,
         ..small
     };
-    try_scenes("decisions", &[Scene::Pending], small, large);
+    try_scenes("decisions", STATIC, &[Scene::Pending], small, large);
 }
 
 #[test]
@@ -94,7 +105,7 @@ fn acknowledgements_both_ways_in_any_order() {
         is_crossing: true,
         ..small
     };
-    try_scenes("acks", &[Scene::Joined], small, large);
+    try_scenes("acks", STATIC, &[Scene::Joined], small, large);
 }
 
 #[test]
@@ -117,7 +128,7 @@ fn acknowledgements_of_broadcasts_in_any_order() {
         is_crossing: true,
         ..small
     };
-    try_scenes("broadcast acks", &[Scene::Two], small, large);
+    try_scenes("broadcast acks", STATIC, &[Scene::Two], small, large);
 }
 
 #[test]
@@ -140,7 +151,7 @@ fn disconnections_by_the_server_that_cross_the_clients_packets_in_any_order() {
         connects: 2,
         ..small
     };
-    try_scenes("disconnections", &[Scene::Both], small, large);
+    try_scenes("disconnections", STATIC, &[Scene::Both], small, large);
 }
 
 #[test]
@@ -166,5 +177,31 @@ fn events_to_a_slow_client_in_any_order() {
         is_crossing: true,
         ..small
     };
-    try_scenes("slow", &[Scene::Both], small, large);
+    try_scenes("slow", STATIC, &[Scene::Both], small, large);
+}
+
+/// The second namespace exists while somebody is in it.
+#[test]
+fn a_namespace_that_comes_and_goes_in_any_order() {
+    let small = Budget {
+        connects: 2,
+        leaves: 1,
+        kicks: 1,
+        polls: 1,
+        ..Budget::default()
+    };
+    let large = Budget {
+        connects: 3,
+        leaves: 2,
+        kicks: 2,
+        says: 2,
+        questions: 1,
+        bad: 1,
+        loses: 1,
+        waits: 3,
+        stale: 1,
+        is_crossing: true,
+        ..small
+    };
+    try_scenes("dynamic", DYNAMIC, &[Scene::Both], small, large);
 }

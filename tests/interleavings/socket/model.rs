@@ -5,7 +5,7 @@ use std::time::Duration;
 use socketio_proto::{edge::Machine as _, socket::Wait, time::Instant};
 
 use super::{
-    bench::Whom,
+    bench::{Settings, Whom},
     endings,
     world::{Phase, View, World},
 };
@@ -98,6 +98,7 @@ pub enum Scene {
 
 #[derive(Clone, Copy, Debug)]
 pub struct Orders {
+    pub settings: Settings,
     pub scene: Scene,
     pub budget: Budget,
 }
@@ -138,7 +139,7 @@ impl Model for Orders {
     type Input = Act;
 
     fn start(&self, has_log: bool) -> Place {
-        let mut world = World::new(has_log);
+        let mut world = World::new(self.settings, has_log);
         self.scene.play(&mut world).expect("the scene can be set");
         world.is_slow = self.budget.is_slow;
         world.is_crossing = self.budget.is_crossing;
@@ -223,7 +224,11 @@ fn offer_clients(place: &Place, acts: &mut Vec<Act>) {
             offer(left.says > 0 && may_say, Act::Say(conn, namespace));
             offer(left.asks > 0 && may_say, Act::Ask(conn, namespace));
         }
-        offer(left.connects > 0 && left.bad > 0, Act::Connect(conn, 2));
+        let is_unknown = !world.settings.is_dynamic;
+        offer(
+            is_unknown && left.connects > 0 && left.bad > 0,
+            Act::Connect(conn, 2),
+        );
         for (owed, _) in (0..).zip(&it.owes) {
             offer(true, Act::Answer(conn, owed));
             offer(left.bad > 0, Act::AnswerFirst(conn, owed));
@@ -253,10 +258,7 @@ fn offer_application(place: &Place, acts: &mut Vec<Act>) {
         offer(is_offered && left.closes > 0, Act::Close(socket));
     }
     for namespace in 0..2 {
-        let has_members = world
-            .sockets
-            .iter()
-            .any(|it| it.namespace == usize::from(namespace));
+        let has_members = world.has_members(usize::from(namespace));
         offer(
             has_members && left.broadcasts > 0,
             Act::Broadcast(namespace),

@@ -18,7 +18,7 @@ use socketio_proto::{
 
 use super::bench::{
     ACK_TIMEOUT, Answer, Bench, CONNECT_TIMEOUT, Call, DECISION_TIMEOUT, NAMES, PING_INTERVAL,
-    PING_TIMEOUT, Seen, Whom,
+    PING_TIMEOUT, Seen, Settings, Whom,
 };
 use crate::{
     form::{self, Names},
@@ -37,7 +37,8 @@ pub enum Phase {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Standing {
     Joined(usize),
-    Kicked,
+    /// The server took it out of it a moment ago.
+    Left,
     Pending(usize),
 }
 
@@ -66,6 +67,8 @@ pub struct Conn {
     pub wire: VecDeque<String>,
     /// In the order of joining.
     members: Vec<(usize, Standing)>,
+    /// Namespaces that the server took it out of, and until when it may not know.
+    left: Vec<(usize, Instant)>,
     pub view: [View; 2],
     /// Acknowledgements that the client was asked for and did not give: namespace and id.
     pub owes: Vec<(usize, u64)>,
@@ -112,6 +115,7 @@ pub struct Question {
 }
 
 pub struct World {
+    pub settings: Settings,
     pub bench: Bench,
     pub now: Instant,
     pub history: Vec<(Instant, Call)>,
@@ -137,9 +141,10 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(has_log: bool) -> Self {
+    pub fn new(settings: Settings, has_log: bool) -> Self {
         Self {
-            bench: Bench::new(),
+            settings,
+            bench: Bench::new(settings),
             now: Instant::ORIGIN,
             history: Vec::new(),
             conns: Vec::new(),
@@ -202,6 +207,9 @@ impl World {
             answer == Answer::Done(Some(socket)),
             "accepting is answered by {answer:?}"
         );
+        if self.settings.is_dynamic && namespace == 1 && !self.has_members(1) {
+            self.expect(Seen::NamespaceOpened { namespace });
+        }
         self.pendings[pending].is_over = true;
         let key = self.bench.sockets[socket];
         let id = self.bench.server.id_of(key).map(|id| id.to_string());
@@ -355,8 +363,11 @@ impl World {
         let (conn, namespace) = (it.conn, it.namespace);
         self.owe(conn, format!("41{}", before(namespace)));
         self.end_socket(socket, DisconnectReason::ServerKicked);
-        self.conns[conn].set(namespace, Some(Standing::Kicked));
-        self.conns[conn].leave(self.now);
+        let it = &mut self.conns[conn];
+        it.left.retain(|&(other, _)| other != namespace);
+        it.left
+            .push((namespace, self.now + (PING_INTERVAL + PING_TIMEOUT)));
+        it.leave(self.now);
     }
 
     pub fn shut_down(&mut self) -> Check {
@@ -437,6 +448,23 @@ impl World {
             it.missing += 1;
             self.settle(ack);
         }
+        if self.settings.is_dynamic && namespace == 1 && !self.has_members(1) {
+            self.expect(Seen::NamespaceClosed { namespace });
+        }
+    }
+
+    pub fn has_members(&self, namespace: usize) -> bool {
+        let mut sockets = self.sockets.iter();
+        sockets.any(|it| it.is_alive && it.namespace == namespace)
+    }
+
+    /// Ids begin anew in a namespace that is gone.
+    fn forget_namespace(&mut self) {
+        let mut pendings = self.pendings.iter();
+        let is_awaited = pendings.any(|it| !it.is_over && it.namespace == 1);
+        if self.settings.is_dynamic && !is_awaited && !self.has_members(1) {
+            self.next_ack[1] = 0;
+        }
     }
 
     /// An ack is over when nobody is left who could answer.
@@ -478,7 +506,7 @@ impl World {
         for (_, standing) in std::mem::take(&mut self.conns[conn].members) {
             match standing {
                 Standing::Joined(socket) => self.end_socket(socket, reason),
-                Standing::Kicked => {}
+                Standing::Left => {}
                 Standing::Pending(pending) => {
                     let reason = Withdrawal::Client(reason);
                     self.pendings[pending].is_over = true;
@@ -532,6 +560,9 @@ impl World {
                 let due = texts(&mut it.due.iter().map(|it| &it.text));
                 let wire = texts(&mut it.wire.iter());
                 let spans = [it.idle_by, it.pong_by, Some(it.ping_at)].map(|it| self.span(it));
+                let left = it.left.iter().filter(|(_, until)| *until > self.now);
+                let left = left.map(|&(namespace, until)| (namespace, self.span(Some(until))));
+                _ = write!(known, "{:?}", left.collect::<Vec<_>>());
                 let flags = (it.phase, it.is_closing, it.is_closed);
                 _ = write!(
                     known,
@@ -570,7 +601,9 @@ impl World {
             _ = write!(known, "{:?}", (socket, it.id));
         }
         for (namespace, key) in self.bench.namespaces.iter().enumerate() {
-            names.add(key, NAMES[namespace].to_owned());
+            if let Some(key) = key {
+                names.add(key, NAMES[namespace].to_owned());
+            }
         }
         known + &form::form(&self.bench.server, self.now, &mut names)
     }
@@ -583,16 +616,21 @@ impl World {
     pub fn bare_form(&self) -> String {
         let mut names = Names::default();
         for (namespace, key) in self.bench.namespaces.iter().enumerate() {
-            names.add(key, NAMES[namespace].to_owned());
+            if let Some(key) = key {
+                names.add(key, NAMES[namespace].to_owned());
+            }
         }
         form::form(&self.bench.server, self.now, &mut names)
     }
 }
 
 impl Conn {
-    fn standing(&self, namespace: usize) -> Option<Standing> {
+    fn standing(&self, namespace: usize, now: Instant) -> Option<Standing> {
         let mut members = self.members.iter();
-        members.find_map(|&(key, standing)| (key == namespace).then_some(standing))
+        let member = members.find_map(|&(key, standing)| (key == namespace).then_some(standing));
+        let mut left = self.left.iter();
+        let has_left = left.any(|&(key, until)| key == namespace && until > now);
+        member.or(has_left.then_some(Standing::Left))
     }
 
     fn set(&mut self, namespace: usize, standing: Option<Standing>) {

@@ -13,6 +13,7 @@ impl World {
             due: VecDeque::new(),
             wire: VecDeque::new(),
             members: Vec::new(),
+            left: Vec::new(),
             view: [View::Out; 2],
             owes: Vec::new(),
             is_closing: false,
@@ -64,8 +65,8 @@ impl World {
             let text = "{\"message\":\"Invalid namespace\"}";
             return self.owe(conn, format!("44{}{text}", before(namespace)));
         }
-        match self.conns[conn].standing(namespace) {
-            None | Some(Standing::Kicked) => {
+        match self.conns[conn].standing(namespace, self.now) {
+            None | Some(Standing::Left) => {
                 let pending = self.pendings.len();
                 self.pendings.push(Pending {
                     conn,
@@ -74,10 +75,13 @@ impl World {
                     is_over: false,
                 });
                 self.conns[conn].set(namespace, Some(Standing::Pending(pending)));
+                self.conns[conn].left.retain(|&(key, _)| key != namespace);
+                let is_fixed = namespace == 0 || !self.settings.is_dynamic;
                 self.expect(Seen::Connecting {
                     pending,
                     conn,
                     namespace,
+                    is_known: is_fixed || self.has_members(namespace),
                     auth: "{}".to_owned(),
                 });
             }
@@ -91,13 +95,13 @@ impl World {
         self.conns[conn].view[namespace] = View::Out;
         self.conns[conn].owes.retain(|&(of, _)| of != namespace);
         if self.is_heard(conn) {
-            match self.conns[conn].standing(namespace) {
+            match self.conns[conn].standing(namespace, self.now) {
                 Some(Standing::Joined(socket)) => {
                     self.end_socket(socket, DisconnectReason::ClientLeft);
                     let now = self.now;
                     self.conns[conn].leave(now);
                 }
-                Some(Standing::Kicked) => {}
+                Some(Standing::Left) => {}
                 Some(Standing::Pending(pending)) => {
                     self.pendings[pending].is_over = true;
                     self.conns[conn].set(namespace, None);
@@ -115,9 +119,9 @@ impl World {
         if !self.is_heard(conn) {
             return None;
         }
-        match self.conns[conn].standing(namespace) {
+        match self.conns[conn].standing(namespace, self.now) {
             Some(Standing::Joined(socket)) => return Some(socket),
-            Some(Standing::Kicked) => {}
+            Some(Standing::Left) => {}
             Some(Standing::Pending(_)) | None => self.violate(conn, Violation::NotJoined),
         }
         None

@@ -31,15 +31,14 @@ impl World {
             break;
         }
         for it in &mut self.conns {
-            let mut members = it.members.iter();
-            let is_empty = members.all(|&(_, standing)| standing == Standing::Kicked);
-            let is_idle = is_empty && it.idle_by.is_some_and(|by| by <= self.now);
+            let is_idle = it.members.is_empty() && it.idle_by.is_some_and(|by| by <= self.now);
             // Nobody is told that it closes until its batch is written.
             if self.is_waiting && is_idle && it.batch.is_some() {
                 it.is_closing = true;
                 it.idle_by = None;
             }
         }
+        self.forget_namespace();
         if let Some(seen) = self.expected.front() {
             return Err(format!("it does not come: {seen:?}"));
         }
@@ -278,7 +277,8 @@ impl World {
                 .collect();
             let session = self.bench.sessions[it.conn];
             let known = (server.id_of(key).map(|id| id.to_string()), rooms);
-            let found = server.socket(self.bench.namespaces[it.namespace], &it.id);
+            let namespace = self.bench.namespaces[it.namespace];
+            let found = namespace.and_then(|key| server.socket(key, &it.id));
             let (expected, here) = if it.is_alive {
                 ((Some(it.id.clone()), it.rooms.clone()), Some(key))
             } else {
@@ -291,7 +291,10 @@ impl World {
                 "socket {index} is on another connection"
             );
         }
-        for (namespace, &key) in self.bench.namespaces.iter().enumerate() {
+        for (namespace, key) in self.bench.namespaces.iter().enumerate() {
+            let Some(key) = *key else {
+                continue;
+            };
             let members = self.targets(Whom::All(namespace)).len();
             hold!(
                 server.count(key) == members,
@@ -299,7 +302,40 @@ impl World {
                 server.count(key),
                 NAMES[namespace]
             );
+            let is_there = namespace == 0 || !self.settings.is_dynamic || members > 0;
+            hold!(
+                server.namespace(NAMES[namespace]) == is_there.then_some(key),
+                "{} exists though nobody is in it, or the other way round",
+                NAMES[namespace]
+            );
         }
+        self.check_statistics()
+    }
+
+    /// The gauges say what the application knows.
+    fn check_statistics(&self) -> Check {
+        let counted = self.bench.server.socket_statistics();
+        let is_dynamic = self.settings.is_dynamic;
+        let populated = (0..2).filter(|&namespace| self.has_members(namespace));
+        let known = (
+            self.sockets.iter().filter(|it| it.is_alive).count(),
+            self.pendings.iter().filter(|it| !it.is_over).count(),
+            self.acks.iter().filter(|it| !it.is_over).count(),
+            usize::from(is_dynamic && self.has_members(1)),
+            // Everybody joins one more room than its own.
+            populated.count(),
+        );
+        let gauges = (
+            counted.sockets,
+            counted.pending,
+            counted.acks,
+            counted.dynamic_namespaces,
+            counted.rooms,
+        );
+        hold!(
+            gauges == known,
+            "the gauges are {gauges:?} and not {known:?}"
+        );
         Ok(())
     }
 }
