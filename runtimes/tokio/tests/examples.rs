@@ -15,7 +15,11 @@ mod client;
 #[path = "../examples/editor/main.rs"]
 #[allow(dead_code, reason = "nothing here is the main function")]
 mod editor;
+#[path = "../examples/files/main.rs"]
+#[allow(dead_code, reason = "nothing here is the main function")]
+mod files;
 
 mod examples {
     mod editor;
+    mod files;
 }

@@ -1,6 +1,7 @@
 // A minimal Socket.IO client over one WebSocket (Engine.IO protocol v4, Socket.IO protocol v5), for
 // when the official library cannot be loaded. It has the part of its interface that chat.js uses:
-// the main namespace, events, acks, binary data and reconnection; no polling, no buffering.
+// the main namespace, events, acks, binary data and reconnection; no polling, no buffering. Answers to
+// the server's own questions hold no binary data.
 
 const DELAY = 1000;
 const DELAY_LIMIT = 5000;
@@ -139,6 +140,7 @@ class Socket extends Emitter {
       this.active = false;
       this.#lose("io server disconnect");
     } else if (type === "2" || type === "5") {
+      if (id) data.push((...args) => this.connected && this.#ws.send(`43${id}${JSON.stringify(args)}`));
       this.fire(...data);
     } else if (type === "3" || type === "6") {
       const ack = this.#acks.get(Number(id));
