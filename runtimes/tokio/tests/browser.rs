@@ -1,5 +1,5 @@
-//! The chat example in Chromium: two tabs through the official client, and through the page's own;
-//! and pages of another origin.
+//! The pages of the examples in Chromium: two tabs through the official client, and through the
+//! page's own; and pages of another origin.
 //!
 //! The tests are written for Node.js, in `tests/browser` of the repository.
 
@@ -19,6 +19,7 @@ use std::{
 use node::{Running, Suite};
 
 const START_LIMIT: Duration = Duration::from_secs(20);
+const MODERATOR_TOKEN: &str = "open sesame";
 const LIMIT: Duration = Duration::from_secs(300);
 
 #[test]
@@ -32,11 +33,18 @@ fn pages_work_in_chromium() {
     };
     let library = suite.path("node_modules/socket.io-client/dist");
     let (open, closed) = (Interop::start("suite"), Interop::start("app"));
-    let with_library = Chat::start(Some(&library));
-    let without = Chat::start(None);
+    let with_library = Example::start("chat", Some(&library));
+    let without = Example::start("chat", None);
+    let editor = Example::start("editor", Some(&library));
+    let files = Example::start("files", Some(&library));
+    let room = Example::start("room", Some(&library));
     let variables = [
         ("CHAT_URL", &*with_library.url),
         ("CHAT_FALLBACK_URL", &*without.url),
+        ("EDITOR_URL", &*editor.url),
+        ("FILES_URL", &*files.url),
+        ("ROOM_URL", &*room.url),
+        ("MODERATOR_TOKEN", MODERATOR_TOKEN),
         ("OPEN_URL", &*open.url),
         ("CLOSED_URL", &*closed.url),
         ("CHROMIUM", chromium.to_str().expect("the path is UTF-8")),
@@ -84,18 +92,20 @@ impl Interop {
     }
 }
 
-/// The chat example, on a free port; it ends with this value.
-struct Chat {
+/// An example with a page, on a free port; it ends with this value.
+struct Example {
     url: String,
     _running: Running,
 }
 
-impl Chat {
+impl Example {
     /// Starts the example and waits for the address that it prints. Without a library the page
     /// asks the public CDN, for which the test answers.
-    fn start(library: Option<&Path>) -> Self {
-        let mut command = Command::new(node::example("chat"));
+    fn start(name: &str, library: Option<&Path>) -> Self {
+        let mut command = Command::new(node::example(name));
         command.args(["--port", "0"]).stdout(Stdio::piped());
+        // For the moderators of the room.
+        command.env("MODERATOR_TOKEN", MODERATOR_TOKEN);
         if let Some(folder) = library {
             command.arg("--client-folder").arg(folder);
         }
@@ -112,7 +122,7 @@ impl Chat {
         });
         let url = url
             .recv_timeout(START_LIMIT)
-            .expect("the chat prints its address");
+            .expect("an example prints its address");
         Self {
             url,
             _running: running,

@@ -3,6 +3,10 @@
 //!
 //! Everything waits for messages, never for time to pass.
 #![allow(
+    clippy::duplicate_mod,
+    reason = "each example is a program of its own, and they share a module"
+)]
+#![allow(
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
@@ -18,8 +22,12 @@ mod editor;
 #[path = "../examples/files/main.rs"]
 #[allow(dead_code, reason = "nothing here is the main function")]
 mod files;
+#[path = "../examples/room/main.rs"]
+#[allow(dead_code, reason = "nothing here is the main function")]
+mod room;
 
 mod examples {
     mod editor;
     mod files;
+    mod room;
 }

@@ -214,7 +214,7 @@ fn the_history_has_a_length_and_a_size_and_who_is_older_gets_the_text() {
     assert_eq!(document.history.len(), 3);
     assert!(document.history_bytes <= HISTORY_BYTES);
 
-    for revision in 5..5 + HISTORY_LIMIT as u64 + 1 {
+    for revision in 5..=5 + HISTORY_LIMIT as u64 {
         document.submit(&ada, revision, insert("y")).unwrap();
     }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Random numbers that the same seed repeats (SplitMix64).
+/// Random numbers that the same seed repeats (`SplitMix64`).
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
@@ -15,7 +15,7 @@ impl Random {
 
     /// A number below `end`.
     pub(crate) fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
+        usize::try_from(self.next() % end as u64).unwrap()
     }
 
     pub(crate) fn text(&mut self, longest: usize) -> String {

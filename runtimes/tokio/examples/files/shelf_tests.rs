@@ -16,6 +16,7 @@ fn announced(size: usize) -> Label {
     Label { size, ..label(b"") }
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "it is compared with results")]
 fn waiting(offset: usize) -> Result<Progress, Refused> {
     Ok(Progress::Waiting { offset })
 }

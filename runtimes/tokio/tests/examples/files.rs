@@ -47,7 +47,11 @@ fn label(name: &str, data: &[u8]) -> Value {
 
 /// Bytes that are not the same everywhere.
 fn letter(size: usize) -> Vec<u8> {
-    (0..size).map(|at| (at / 7 % 251) as u8).collect()
+    (0..=250)
+        .flat_map(|byte| [byte; 7])
+        .cycle()
+        .take(size)
+        .collect()
 }
 
 async fn upload(client: &mut Client, name: &str, data: &[u8]) -> Value {
