@@ -144,6 +144,10 @@ impl fmt::Display for Health {
 /// | `socketio_received_events_total`, `socketio_received_acks_total` | | from clients |
 /// | `socketio_emits_total` | | events sent, however many sockets each went to |
 /// | `socketio_deliveries_total` | `outcome` | the same for each socket: `queued`, `dropped` |
+/// | `socketio_recovery_sessions`, `socketio_recovery_events`, `socketio_recovery_bytes` | | what is kept for clients that may come back |
+/// | `socketio_recovery_lost_total` | | clients lost that might come back |
+/// | `socketio_recovery_attempts_total` | `outcome` | clients that came back: `restored`, `failed` |
+/// | `socketio_recovery_cut_total` | `kind` | what went before its age: `events`, `sessions` |
 #[derive(Clone)]
 pub struct Monitor {
     source: Arc<dyn Source>,

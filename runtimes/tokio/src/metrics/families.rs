@@ -271,8 +271,14 @@ fn of_losses(it: &engine::Statistics) -> Vec<Family> {
     ]
 }
 
-/// What is known of sockets and namespaces.
+/// What is known of sockets and namespaces, and of clients that may come back.
 pub(super) fn of_socket(it: &socket::Statistics) -> Vec<Family> {
+    let mut families = of_sockets(it);
+    families.extend(of_recovery(&it.recovery));
+    families
+}
+
+fn of_sockets(it: &socket::Statistics) -> Vec<Family> {
     let done = &it.counters;
     vec![
         gauge(
@@ -339,6 +345,43 @@ pub(super) fn of_socket(it: &socket::Statistics) -> Vec<Family> {
             "Events that were sent, counted for each socket, by outcome.",
             "outcome",
             [("queued", done.queued), ("dropped", done.dropped)],
+        ),
+    ]
+}
+
+fn of_recovery(it: &socket::RecoveryStatistics) -> Vec<Family> {
+    vec![
+        gauge(
+            "socketio_recovery_sessions",
+            "Clients that are away and may come back.",
+            it.sessions,
+        ),
+        gauge(
+            "socketio_recovery_events",
+            "Events that are kept for clients that may come back.",
+            it.events,
+        ),
+        gauge(
+            "socketio_recovery_bytes",
+            "Bytes that sessions and events take which are kept.",
+            it.bytes,
+        ),
+        counter(
+            "socketio_recovery_lost_total",
+            "Clients that were lost and might come back.",
+            it.lost,
+        ),
+        counters(
+            "socketio_recovery_attempts_total",
+            "Clients that have come back, by outcome.",
+            "outcome",
+            [("restored", it.restored), ("failed", it.failed)],
+        ),
+        counters(
+            "socketio_recovery_cut_total",
+            "What went before its age because of a limit, by kind.",
+            "kind",
+            [("events", it.cut_events), ("sessions", it.cut_sessions)],
         ),
     ]
 }
