@@ -123,6 +123,7 @@ impl fmt::Display for Health {
 /// | `engineio_requests` | | requests under way, polls that wait included |
 /// | `engineio_transports` | | WebSockets, those of upgrades included |
 /// | `engineio_pending_handshakes` | | handshakes that wait for the application |
+/// | `engineio_delayed_sessions` | | sessions that are not read because of their rates |
 /// | `engineio_body_bytes` | | bytes of bodies that are being read |
 /// | `engineio_queued_bytes` | | bytes that wait for clients, 64 added for each packet |
 /// | `engineio_sessions_opened_total` | | |
@@ -132,6 +133,7 @@ impl fmt::Display for Health {
 /// | `engineio_upgrades_begun_total` | | |
 /// | `engineio_upgrades_total` | `outcome` | ended upgrades: `completed`, `failed` |
 /// | `engineio_requests_refused_total` | `reason` | the fields of [`Refused`](engine::Refused) |
+/// | `engineio_session_delays_total` | | how often a session was not read because of its rates |
 /// | `engineio_dropped_packets_total`, `engineio_dropped_bytes_total` | `cause` | for clients: `volatile` ones, `overflow` (the oldest made room), `full` queues, `closed` sessions |
 /// | `engineio_stale_inputs_total` | | |
 /// | `socketio_sockets` | | connected sockets |

@@ -151,6 +151,11 @@ fn of_sessions(it: &engine::Statistics) -> Vec<Family> {
             it.handshakes,
         ),
         gauge(
+            "engineio_delayed_sessions",
+            "Sessions that are not read because of their rates.",
+            it.delayed_sessions,
+        ),
+        gauge(
             "engineio_body_bytes",
             "Bytes of request bodies that are being read.",
             it.body_bytes,
@@ -174,6 +179,7 @@ fn of_sessions(it: &engine::Statistics) -> Vec<Family> {
                 ("parse_error", closed.parse_error),
                 ("ping_timeout", closed.ping_timeout),
                 ("queue_full", closed.queue_full),
+                ("rate_exceeded", closed.rate_exceeded),
                 ("server_shutdown", closed.server_shutdown),
                 ("transport_close", closed.transport_close),
                 ("transport_error", closed.transport_error),
@@ -239,6 +245,7 @@ fn of_losses(it: &engine::Statistics) -> Vec<Family> {
                 ("bad_handshake_method", refused.bad_handshake_method),
                 ("bad_request", refused.bad_request),
                 ("bodies", refused.bodies),
+                ("connects", refused.connects),
                 ("foreign_origin", refused.foreign_origin),
                 ("forbidden", refused.forbidden),
                 ("handshakes", refused.handshakes),
@@ -250,6 +257,11 @@ fn of_losses(it: &engine::Statistics) -> Vec<Family> {
                 ("unknown_transport", refused.unknown_transport),
                 ("unsupported_revision", refused.unsupported_revision),
             ],
+        ),
+        counter(
+            "engineio_session_delays_total",
+            "How often a session was not read for a while because of its rates.",
+            it.delays,
         ),
         counters(
             "engineio_dropped_packets_total",
