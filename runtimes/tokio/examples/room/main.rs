@@ -8,11 +8,12 @@
 //!
 //! It shows how to keep a room usable in which nobody has an account: a token bucket for each member
 //! and a slow mode, moderators who are known by a token in the handshake and can mute, kick and ban,
-//! and limits for everything that is kept.
+//! and limits for everything that is kept. How fast clients may connect and send at all, the server
+//! itself is told.
 //!
 //! [`bucket`] measures how fast somebody is, [`sanctions`] knows who may not speak or come in,
-//! [`state`] is the room, and [`server`] the Socket.IO part. What is the same for all events of all
-//! clients belongs into the settings instead: see [`server()`].
+//! [`state`] is the room, and [`server`] the Socket.IO part. What holds for all packets of all clients
+//! stands in the settings: see [`server()`].
 
 mod bucket;
 mod sanctions;
@@ -23,9 +24,15 @@ mod support;
 
 use std::{env, fmt::Write as _, process::ExitCode};
 
-use socketio_tokio::{Config, Error, Io, seed};
+use socketio_tokio::{
+    Config, Error, Io, seed,
+    socketio_proto::engine::{OverRate, Rate},
+};
 
 use support::{Example, File, HTML, JAVASCRIPT};
+
+/// Connections of members, and of those who are about to be refused.
+const MAX_SESSIONS: u16 = 2 * state::MEMBERS_LIMIT;
 
 const FILES: &[File] = &[
     ("/", HTML, include_str!("page/index.html")),
@@ -58,7 +65,13 @@ pub(crate) fn server(token: &str) -> Result<Io, Error> {
             .max_queued(256 << 10)
             .high_water(128 << 10)
             .low_water(32 << 10)
-            .max_sessions(state::MEMBERS_LIMIT * 2)
+            .max_sessions(MAX_SESSIONS.into())
+            // All may come back at once after a restart, but not come and go all the time.
+            .connect_rate(Rate::new(50, MAX_SESSIONS.into()))
+            // Before any handler runs, and for packets of every kind: who sends more than a person
+            // does, is read more slowly.
+            .packet_rate(Rate::new(20, 60))
+            .over_rate(OverRate::Delay)
     });
     let io = Io::builder().config(config.build()?).build();
     server::install(&io, token);

@@ -15,7 +15,7 @@ use super::{
     sanctions::{Kind, Person, Sanctions},
 };
 
-pub(crate) const MEMBERS_LIMIT: usize = 200;
+pub(crate) const MEMBERS_LIMIT: u16 = 200;
 pub(crate) const HISTORY_LIMIT: usize = 50;
 const NICKNAME_LENGTH: usize = 24;
 const TEXT_LENGTH: usize = 500;
@@ -145,7 +145,7 @@ impl Room {
         if self.members.contains_key(&person.key) {
             return Err(Refused::NicknameTaken);
         }
-        if self.members.len() >= MEMBERS_LIMIT {
+        if self.members.len() >= usize::from(MEMBERS_LIMIT) {
             return Err(Refused::RoomFull);
         }
         let pace = self.take_absent(&person.key);

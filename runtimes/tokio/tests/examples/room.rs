@@ -165,7 +165,7 @@ async fn a_moderator_mutes_kicks_and_bans() {
 
 /// A nickname is free once the last handler of its socket has ended, which is soon.
 async fn enter_again(port: u16, witness: &mut Member, nickname: &str) -> (Member, Value) {
-    for _ in 0..1000 {
+    for _ in 0..300 {
         let (client, answer) = knock(port, &named(nickname)).await;
         if answer.starts_with("40{") {
             witness.next("joined").await;
@@ -206,4 +206,18 @@ async fn a_message_beyond_the_payload_closes_the_connection() {
         .await;
 
     eve.0.closed().await;
+}
+
+#[tokio::test]
+async fn who_sends_more_than_a_person_does_is_read_more_slowly() {
+    let io = room::server(TOKEN).unwrap();
+    let (mut eve, _) = Member::enter(serve(&io).await, &named("Eve")).await;
+
+    // Nobody handles them, and they count all the same.
+    for _ in 0..70 {
+        eve.0.send(r#"42["nothing"]"#).await;
+    }
+
+    assert_eq!(eve.ask(json!(["say", "hello"])).await, accepted());
+    assert!(io.statistics().delays > 0);
 }
