@@ -415,8 +415,9 @@ pub enum To<'a> {
         rooms: &'a [&'a str],
         /// But in none of these.
         except: &'a [&'a str],
-        /// And not this one.
-        without: Option<SocketKey>,
+        /// And not this one. It is named by its public id, which stays when its client comes back:
+        /// what it has sent to the others itself is not sent to it afterwards either.
+        without: Option<SocketId>,
     },
     /// One socket.
     Socket(SocketKey),

@@ -70,12 +70,11 @@ impl Server {
                 except,
                 without,
             } => {
-                let without = without.and_then(|socket| self.sockets.get(socket));
                 let group = Group {
                     namespace: self.namespaces.get(namespace)?.name.clone(),
                     rooms: self.shared_names(namespace, rooms),
                     except: self.shared_names(namespace, except),
-                    without: without.map(|socket| socket.id),
+                    without,
                 };
                 Some(Audience::Group(Box::new(group)))
             }

@@ -17,10 +17,10 @@ impl Server {
         namespace: NamespaceKey,
         rooms: &[&str],
         except: &[&str],
-        without: Option<SocketKey>,
+        without: Option<SocketId>,
     ) -> Vec<Member> {
-        // A key whose owner is gone leaves nobody out, least of all who got its index.
-        let without = without.filter(|&socket| self.sockets.contains(socket));
+        // One that is gone is not there to be left out.
+        let without = without.and_then(|id| self.ids.get(&id).copied());
         let mut targets = mem::take(&mut self.broadcasts.targets);
         targets.clear();
         let Some(everyone) = self.namespaces.get(namespace).map(|it| it.everyone) else {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use socketio_proto::socket::{Packet, Sent, SocketKey, To};
+use socketio_proto::socket::{Packet, Sent, SocketId, To};
 
 use super::{
     Arguments, EmitError,
@@ -42,7 +42,7 @@ pub(crate) struct Audience<'a> {
     pub(super) namespace: &'a NamespaceState,
     rooms: Vec<&'a str>,
     except: Vec<&'a str>,
-    without: Option<SocketKey>,
+    without: Option<SocketId>,
 }
 
 impl Audience<'_> {
@@ -62,7 +62,7 @@ impl<'a> Broadcast<'a> {
     pub(super) fn new(
         link: &'a Link,
         namespace: &'a NamespaceState,
-        without: Option<SocketKey>,
+        without: Option<SocketId>,
         flags: Flags,
     ) -> Self {
         Self {

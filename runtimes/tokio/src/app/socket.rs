@@ -80,7 +80,7 @@ impl Socket {
 
     pub(super) fn broadcast_with(&self, flags: Flags) -> Broadcast<'_> {
         let namespace = &self.state.guest.namespace;
-        Broadcast::new(&self.link, namespace, Some(self.state.key), flags)
+        Broadcast::new(&self.link, namespace, Some(self.state.id), flags)
     }
 
     /// Its handlers have caught up: what the client sends is wanted again.
