@@ -250,7 +250,7 @@ pub struct FindSession {
 }
 
 /// A session to be kept outside until its client comes back, or its time is over.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct StoreSession {
     /// The key to find it by.
     pub pid: PrivateId,
@@ -260,14 +260,34 @@ pub struct StoreSession {
     pub keep: core::time::Duration,
 }
 
+impl fmt::Debug for StoreSession {
+    /// Leaves out the session, which holds secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreSession")
+            .field("len", &self.session.len())
+            .field("keep", &self.keep)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A session that was kept outside. Whoever gives it must not give it again: it can be restored
 /// once. One that is not used in the end comes back by [`Event::StoreSession`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Found {
     /// As it was stored.
     pub session: Bytes,
     /// What the client has missed.
     pub missed: Missed,
+}
+
+impl fmt::Debug for Found {
+    /// Leaves out the session, which holds secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Found")
+            .field("len", &self.session.len())
+            .field("missed", &self.missed)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The events that a client missed.

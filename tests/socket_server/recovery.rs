@@ -142,11 +142,13 @@ impl Client {
 }
 
 fn recovery_of(app: &mut App) -> Recovery {
-    app.pending();
-    match app.driver.events.last() {
-        Some(Event::Connecting(asks)) => asks.recovery.clone(),
-        other => panic!("{other:?}"),
-    }
+    app.driver.run();
+    let mut events = app.driver.events.iter().rev();
+    let asked = events.find_map(|event| match event {
+        Event::Connecting(asks) => Some(asks.recovery.clone()),
+        _ => None,
+    });
+    asked.unwrap()
 }
 
 /// The CONNECT that waits, whatever happened since it came.
@@ -157,6 +159,16 @@ fn asked(app: &App) -> socketio_proto::socket::PendingKey {
         _ => None,
     });
     asked.unwrap()
+}
+
+/// The connection that opened last.
+fn session_of(app: &App) -> socketio_proto::edge::SessionKey {
+    let mut events = app.driver.events.iter().rev();
+    let opened = events.find_map(|event| match event {
+        Event::SessionOpened { session, .. } => Some(*session),
+        _ => None,
+    });
+    opened.unwrap()
 }
 
 fn missed(recovery: &Recovery) -> Option<usize> {
@@ -839,6 +851,94 @@ fn a_store_outside_is_told_and_asked_for_a_while() {
             .session_found(now, find.lookup, Some(found)),
         Err(Stale)
     );
+}
+
+#[test]
+fn a_quiet_client_takes_its_socket_over_although_nothing_was_sent_since_it_answered_a_ping() {
+    let mut app = recovering();
+    let mut client = Client::new(&mut app);
+    to_all(&mut app, "one");
+    client.run(&mut app);
+    // The pong confirms more than the position of the last event.
+    wait(&mut app, &mut [&mut client], 400);
+    let (recovery, _) = client.come_back(&mut app);
+    assert_eq!(missed(&recovery), Some(0));
+    to_all(&mut app, "two");
+    client.run(&mut app);
+    assert_eq!(client.got(), names(&["one", "two"]));
+}
+
+#[test]
+fn both_sockets_of_a_connection_that_is_taken_over_come_back_from_a_store_outside() {
+    let mut app = with(RecoveryConfig::new().external());
+    let mut client = Client::enter(&mut app, "40/admin,");
+    app.driver.text(client.transport, "40");
+    let pending = app.pending();
+    let now = app.driver.now;
+    app.driver.machine.accept(now, pending, &[]).unwrap();
+    let lines = app.driver.run();
+    let root_pid = member(&lines.concat(), "pid").to_owned();
+
+    // Both are asked for before either is let in.
+    assert_eq!(missed(&client.ask(&mut app, "/admin,")), Some(0));
+    let admin = app.pending();
+    app.driver
+        .text(client.transport, &format!("40{{\"pid\":\"{root_pid}\"}}"));
+    assert_eq!(missed(&recovery_of(&mut app)), Some(0));
+    let root = app.pending();
+    app.driver.machine.accept(now, admin, &[]).unwrap();
+    let told = app.driver.run();
+    assert!(!told.concat().contains("StoreSession"), "{told:?}");
+    app.driver.machine.accept(now, root, &[]).unwrap();
+    let lines = app.driver.run();
+    assert!(lines.concat().contains(&root_pid), "{lines:?}");
+    assert_eq!(app.driver.machine.sockets_of(session_of(&app)).len(), 2);
+}
+
+#[test]
+fn a_session_that_is_promised_and_then_refused_goes_outside() {
+    let mut app = with(RecoveryConfig::new().external());
+    let mut client = Client::new(&mut app);
+    let old = client.transport;
+    assert_eq!(missed(&client.ask(&mut app, "")), Some(0));
+    let pending = app.pending();
+    app.driver.lost(old, Lost::Failed);
+    let lines = app.driver.run();
+    assert!(!lines.concat().contains("StoreSession"), "{lines:?}");
+    let now = app.driver.now;
+    app.driver.machine.refuse(now, pending, "no", None).unwrap();
+    let lines = app.driver.run();
+    assert!(lines.concat().contains("StoreSession"), "{lines:?}");
+}
+
+#[test]
+fn a_session_of_another_namespace_goes_back_to_the_store_outside() {
+    let mut app = with(RecoveryConfig::new().external());
+    let mut client = Client::new(&mut app);
+    client.lose(&mut app);
+    let stored = app.driver.events.iter().find_map(|event| match event {
+        Event::StoreSession(store) => Some(store.session.clone()),
+        _ => None,
+    });
+    client.transport = app.connection();
+    app.driver
+        .text(client.transport, &format!("40/admin,{}", client.claim()));
+    app.driver.run();
+    let Some(Event::FindSession(find)) = app.driver.events.last() else {
+        panic!("it is looked for");
+    };
+    let (lookup, now) = (find.lookup, app.driver.now);
+    let found = Found {
+        session: stored.unwrap(),
+        missed: Missed::FromLog,
+    };
+    app.driver
+        .machine
+        .session_found(now, lookup, Some(found))
+        .unwrap();
+    let lines = app.driver.run();
+    assert!(lines.concat().contains("StoreSession"), "{lines:?}");
+    assert_eq!(recovery_of(&mut app), Recovery::Failed);
 }
 
 #[test]

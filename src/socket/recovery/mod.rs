@@ -50,6 +50,9 @@ pub(super) struct Keeper {
     away: Away,
     /// The sockets that are connected, by the secrets of their clients.
     pub(super) live: LookUp<PrivateId, SocketKey>,
+    /// The CONNECTs that were told of a session which is still here, although sessions are kept
+    /// outside.
+    pub(super) told: LookUp<PrivateId, PendingKey>,
     /// Searches in a store outside.
     pub(super) lookups: Table<LookupKey, PendingKey>,
     pub(super) lookups_due: Fifo<LookupKey>,
@@ -108,6 +111,7 @@ impl Keeper {
             log: Log::new(keys(), keys(), positions.last()),
             away: Away::new(keys()),
             live: LookUp::with_hasher(keys()),
+            told: LookUp::with_hasher(keys()),
             lookups: Table::new(),
             lookups_due: Fifo::new(config.lookup_timeout),
             events_age: micros(age.saturating_add(heartbeat)),
@@ -186,12 +190,15 @@ impl Keeper {
     /// What a client misses; none if that is not known any more, or if the session is one of
     /// another namespace.
     pub(super) fn missed(&self, session: &Session, claim: Claim) -> Option<Replay> {
+        // What was confirmed lies where the clock was, which may be behind the last event.
+        if claim.offset > Some(self.position()) {
+            return None;
+        }
         let start = session.start(claim.offset)?;
-        let is_ours = start <= self.position()
-            && self
-                .imported
-                .is_none_or(|(theirs, ours)| start <= theirs || start >= ours);
-        if !is_ours || start < self.log.floor() {
+        let is_known = self
+            .imported
+            .is_none_or(|(theirs, ours)| start <= theirs || start >= ours);
+        if !is_known || start < self.log.floor() {
             return None;
         }
         let events = self.log.missed(session, start);

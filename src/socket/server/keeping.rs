@@ -5,7 +5,7 @@ use alloc::{boxed::Box, vec::Vec};
 
 use bytestring::ByteString;
 
-use super::{Server, Socket, namespaces::scope, rooming::member_of};
+use super::{Server, Socket, namespaces::scope, restoring::Return, rooming::member_of};
 use crate::{
     engine::outbox::Outgoing,
     random::PrivateId,
@@ -13,7 +13,8 @@ use crate::{
     socket::{
         Packet,
         event::{
-            DisconnectReason, Event, NamespaceKey, Options, SocketKey, StoreSession, To, Wait,
+            DisconnectReason, Event, Missed, NamespaceKey, Options, SocketKey, StoreSession, To,
+            Wait,
         },
         recovery::{
             Audience, Group, Membership, Offset, Past, Position, Session, Trail, write_session,
@@ -209,6 +210,20 @@ impl Server {
         };
         if !keeper.config.is_external {
             keeper.put(session);
+            return;
+        }
+        // It is promised to one that waits: it stays until that is decided.
+        if let Some(pending) = keeper.told.remove(&session.pid)
+            && let Some(pending) = self.pending.get_mut(pending)
+            && let Some(returns) = &mut pending.returns
+            && let Return::Here(claim) = **returns
+        {
+            let missed = Missed::FromLog;
+            **returns = Return::Found {
+                claim,
+                session,
+                missed,
+            };
             return;
         }
         let keep = keeper.time_left(&session, self.now);

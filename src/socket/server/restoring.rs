@@ -73,6 +73,11 @@ impl Server {
         }
         match self.promise(pending, claim, None) {
             Some(recovery) => {
+                if let Some(keeper) = &mut self.keeper
+                    && keeper.config.is_external
+                {
+                    keeper.told.insert(claim.pid, pending);
+                }
                 self.set_return(pending, Some(Return::Here(claim)));
                 self.ask(pending, auth, recovery);
             }
@@ -154,11 +159,13 @@ impl Server {
             let session = read_session(&found.session)?;
             (session.pid == claim.pid).then_some((session, found.missed))
         });
-        let promise = session.and_then(|(session, missed)| {
-            let recovery = self.promise(pending, claim, Some((&session, &missed)))?;
-            Some((session, missed, recovery))
-        });
-        let Some((session, missed, recovery)) = promise else {
+        let Some((session, missed)) = session else {
+            self.fail_claim(pending, auth);
+            return Ok(());
+        };
+        let Some(recovery) = self.promise(pending, claim, Some((&session, &missed))) else {
+            // Another claim may hold.
+            self.put_session(session);
             self.fail_claim(pending, auth);
             return Ok(());
         };
@@ -221,6 +228,9 @@ impl Server {
         returns: Return,
     ) -> Result<SocketKey, AcceptError> {
         let claim = returns.claim();
+        if let Some(keeper) = &mut self.keeper {
+            keeper.told.remove(&claim.pid);
+        }
         let Some((kept, packets)) = self.take_over(returns) else {
             let reason = DisconnectReason::Connection(CloseReason::ForcedClose);
             self.fail(session, reason);
@@ -359,7 +369,13 @@ impl Server {
                 self.put_session(session);
                 true
             }
-            Some(Return::Here(_)) | None => true,
+            Some(Return::Here(claim)) => {
+                if let Some(keeper) = &mut self.keeper {
+                    keeper.told.remove(&claim.pid);
+                }
+                true
+            }
+            None => true,
         }
     }
 
