@@ -40,7 +40,11 @@ pub struct World {
 
 impl World {
     pub fn new() -> Self {
-        let mut server = Server::new(Config::default(), [7; 32], UnixTime::default());
+        Self::with(Config::default())
+    }
+
+    pub fn with(config: Config) -> Self {
+        let mut server = Server::new(config, [7; 32], UnixTime::default());
         let codec = first_codec(&mut server);
         Self {
             server,
@@ -51,8 +55,13 @@ impl World {
 
     /// A client that is connected, accepted in `/` and idle.
     pub fn connect(&mut self) -> Client {
-        let transport = open(&mut self.server, self.now);
-        let inbound = self.codec.read(Message::Text(ByteString::from("40")));
+        self.connect_answered("40").0
+    }
+
+    /// The same with a CONNECT of the caller's choice, and the answer to it.
+    pub fn connect_answered(&mut self, connect: &str) -> (Client, String) {
+        let transport = self.open();
+        let inbound = self.codec.read(Message::Text(ByteString::from(connect)));
         self.server
             .handle_transport_read(self.now, transport, inbound);
         let Some(Output::Event(Event::Connecting(connecting))) = self.server.poll_output() else {
@@ -62,8 +71,21 @@ impl World {
             .server
             .accept(self.now, connecting.pending, &[])
             .unwrap();
-        self.settle();
-        Client { transport, socket }
+        let mut answer = String::new();
+        while let Some(output) = self.server.poll_output() {
+            if let Output::Transmit { transport, batch } = output {
+                for frame in batch.into_frames() {
+                    answer += &String::from_utf8_lossy(&frame.payload);
+                }
+                self.server.handle_transport_sent(self.now, transport);
+            }
+        }
+        (Client { transport, socket }, answer)
+    }
+
+    /// A connection that is in no namespace.
+    pub fn open(&mut self) -> TransportId {
+        open(&mut self.server, self.now)
     }
 
     /// Reports every batch as written until nothing is left to do.
