@@ -15,6 +15,7 @@ mod app {
     mod listening;
     mod namespaces;
     mod operations;
+    mod recovery;
     mod servers;
 }
 

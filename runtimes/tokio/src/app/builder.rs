@@ -5,6 +5,7 @@ use socketio_proto::socket::{Config, Server};
 use super::{
     Io,
     link::Link,
+    recovery::Recovering,
     tables::{Tables, Unhandled},
 };
 use crate::{
@@ -22,6 +23,7 @@ pub struct IoBuilder {
     unhandled: Unhandled,
     filter: Option<Filter>,
     room_events: bool,
+    pub(super) recovering: Recovering,
 }
 
 impl Default for IoBuilder {
@@ -34,6 +36,7 @@ impl Default for IoBuilder {
             },
             filter: None,
             room_events: false,
+            recovering: Recovering::default(),
         }
     }
 }
@@ -148,6 +151,7 @@ impl IoBuilder {
     /// # Errors
     ///
     /// When the operating system has no random bytes to give.
+    #[expect(clippy::missing_panics_doc, reason = "what is expected was checked")]
     pub fn try_build(self) -> Result<Io, EntropyError> {
         let clock = Clock::start();
         // Patterns may be added while it is served.
@@ -155,11 +159,21 @@ impl IoBuilder {
         if self.filter.is_some() {
             config = config.with_admission();
         }
+        if let Some(recovery) = self.recovering.config() {
+            config = config
+                .with_recovery(recovery)
+                .expect("settings that were checked when they were given");
+        }
         if self.room_events {
             config = config.with_room_events();
         }
         let server = Server::new(config, clock::seed()?, clock.origin());
-        let tables = Tables::new(self.unhandled, self.filter, self.room_events);
+        let tables = Tables::new(
+            self.unhandled,
+            self.filter,
+            self.room_events,
+            self.recovering,
+        );
         let link = Link(Driver::new(server, tables, clock));
         let weak = link.downgrade();
         link.with(|_, tables, _| tables.set_link(weak));

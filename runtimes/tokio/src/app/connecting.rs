@@ -64,6 +64,13 @@ impl Connecting {
         &self.guest.namespace.name
     }
 
+    /// Whether the client comes back to a connection that it lost, and becomes the socket that it
+    /// was if it is accepted: see [`IoBuilder::recovery`](super::IoBuilder::recovery). Middleware sees
+    /// it only if [`skip_middlewares`](super::IoBuilder::skip_middlewares) is off.
+    pub fn recovered(&self) -> bool {
+        self.guest.is_recovered
+    }
+
     /// Puts a value of any type aside for the socket that this client becomes, such as the user it
     /// was found to be: [`Socket::get`](super::Socket::get). Gives the value of this type that was
     /// there.
@@ -169,9 +176,10 @@ pub(crate) async fn admit(
     });
 }
 
-/// Runs the middleware of a namespace in order.
-pub(crate) async fn judge(guest: Arc<Guest>) -> Result<Arc<Guest>, Refusal> {
-    for middleware in &guest.setup.middleware {
+/// Runs the middleware of a namespace in order, unless that is skipped.
+pub(crate) async fn judge(guest: Arc<Guest>, is_skipped: bool) -> Result<Arc<Guest>, Refusal> {
+    let middlewares = guest.setup.middleware.iter();
+    for middleware in middlewares.filter(|_| !is_skipped) {
         let guest = Arc::clone(&guest);
         middleware(Connecting { guest }).await?;
     }
@@ -203,8 +211,9 @@ pub(crate) async fn judge_unknown(
     let (namespace, listeners) = allowed.flatten().ok_or_else(refused)?;
     announce(&link, &namespace, &listeners);
     namespace.until_told().await;
-    let guest = Guest::new(candidate.handshake, namespace);
-    judge(Arc::new(guest)).await
+    let guest = Guest::new(candidate.handshake, namespace, candidate.recovery);
+    let is_skipped = link.try_with(|_, tables, _| tables.skips_middleware(&guest));
+    judge(Arc::new(guest), is_skipped == Some(true)).await
 }
 
 /// Tells the application of a new namespace, before any client can be in it.

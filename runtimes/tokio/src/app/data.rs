@@ -4,12 +4,40 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
-use socketio_proto::socket::{Data, EncodeError};
+use socketio_proto::socket::{Data, EncodeError, Server, SocketKey};
 
-use super::{Connecting, EmitError, Socket, extensions::Extensions};
+use super::{Connecting, EmitError, Socket, extensions::Extensions, handshake::Guest};
 
 /// What the machine keeps of a socket's data, also once that has forgotten it.
-pub(super) struct Kept(pub(super) Bytes);
+pub(super) struct Kept {
+    json: Bytes,
+    /// Whether it was set on the way in, and the machine does not have it.
+    is_new: bool,
+}
+
+impl Kept {
+    /// What a client that comes back had.
+    pub(super) fn restored(json: Bytes) -> Self {
+        let is_new = false;
+        Self { json, is_new }
+    }
+}
+
+impl Guest {
+    /// The client is a socket now: what middleware has set is the machine's, too. Without that, what
+    /// the machine has restored counts: it may have changed on the way.
+    pub(super) fn settle_data(&self, server: &mut Server, key: SocketKey) {
+        match self.data.get::<Kept>() {
+            // It is there: it was just accepted.
+            Some(kept) if kept.is_new => _ = server.set_data(key, kept.json.clone()),
+            Some(_) => {
+                let json = server.data_of(key).unwrap_or_default();
+                self.data.insert(Kept::restored(json));
+            }
+            None => {}
+        }
+    }
+}
 
 impl Socket {
     /// Keeps a value with the socket, in the place of the one before: as JSON, so that it can go
@@ -42,7 +70,7 @@ impl Socket {
         let key = self.state().key;
         self.link().with(|server, _, _| {
             server.set_data(key, data.clone())?;
-            self.state().guest.data.insert(Kept(data));
+            self.state().guest.data.insert(Kept::restored(data));
             Ok(())
         })
     }
@@ -62,11 +90,14 @@ impl Connecting {
     /// When the value cannot be JSON.
     pub fn set_data(&self, value: &(impl Serialize + ?Sized)) -> Result<(), EmitError> {
         let data = encode(value)?;
-        self.extensions().insert(Kept(data));
+        self.extensions().insert(Kept {
+            json: data,
+            is_new: true,
+        });
         Ok(())
     }
 
-    /// The value that an earlier middleware set.
+    /// The value that an earlier middleware set, or that a client which comes back had.
     pub fn data<T: DeserializeOwned>(&self) -> Option<T> {
         decode(self.extensions())
     }
@@ -79,5 +110,5 @@ fn encode(value: &(impl Serialize + ?Sized)) -> Result<Bytes, EncodeError> {
 
 fn decode<T: DeserializeOwned>(extensions: &Extensions) -> Option<T> {
     let kept: Arc<Kept> = extensions.get()?;
-    serde_json::from_slice(&kept.0).ok()
+    serde_json::from_slice(&kept.json).ok()
 }

@@ -9,9 +9,9 @@ use std::{
 
 use http::HeaderMap;
 use serde::Deserialize;
-use socketio_proto::socket::{ArgsError, Data};
+use socketio_proto::socket::{ArgsError, Data, Recovery};
 
-use super::{extensions::Extensions, namespace_state::NamespaceState, setup::Setup};
+use super::{data::Kept, extensions::Extensions, namespace_state::NamespaceState, setup::Setup};
 use crate::request::RequestInfo;
 
 /// How a client connected: the request that opened its connection, and what it sent along to
@@ -100,17 +100,32 @@ pub(crate) struct Guest {
     pub(crate) namespace: Arc<NamespaceState>,
     pub(crate) setup: Arc<Setup>,
     pub(crate) data: Extensions,
+    /// Whether it comes back as the socket that it was.
+    pub(crate) is_recovered: bool,
     rooms: Mutex<Vec<Box<str>>>,
 }
 
 impl Guest {
     /// Takes what is installed in the namespace now.
-    pub(crate) fn new(handshake: Arc<Handshake>, namespace: Arc<NamespaceState>) -> Self {
+    pub(crate) fn new(
+        handshake: Arc<Handshake>,
+        namespace: Arc<NamespaceState>,
+        recovery: Recovery,
+    ) -> Self {
+        let extensions = Extensions::default();
+        let is_recovered = match recovery {
+            Recovery::Failed | Recovery::None => false,
+            Recovery::Restored { data, .. } => {
+                extensions.insert(Kept::restored(data));
+                true
+            }
+        };
         Self {
             handshake,
             setup: namespace.setup(),
             namespace,
-            data: Extensions::default(),
+            data: extensions,
+            is_recovered,
             rooms: Mutex::default(),
         }
     }

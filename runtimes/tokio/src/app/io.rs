@@ -177,6 +177,8 @@ pub type IoService = Service<Server, Tables>;
 /// | bytes | a `Buffer` | [`Binary`](crate::Binary); `vec![0u8]` is a list of numbers, as serde has it |
 /// | values of any shape | hold buffers, too | `serde_json::Value` cannot hold attachments: forward [`Args`](crate::Args) as they came, or ask for [`Binary`](crate::Binary) |
 /// | `of(/regex/)`, `of(function)` | one method | [`of_pattern`](Self::of_pattern) asks about the name, [`of_dynamic`](Self::of_dynamic) about the client |
+/// | `connectionStateRecovery` | needs an event first; a client that looks connected cannot come back | a client comes back without one, too, and takes its old connection over; `socket.data` is [`set_data`](crate::Socket::set_data): see [`IoBuilder::recovery`] |
+/// | events of rooms | `adapter.on("join-room", …)` | [`on_room`](Namespace::on_room) |
 /// | dynamic namespaces | stay, unless `cleanupEmptyChildNamespaces` is set | go with their last client, unless [`keep_empty_namespaces`](socketio_proto::socket::ConfigBuilder::keep_empty_namespaces) is set |
 ///
 /// # Runtimes and threads

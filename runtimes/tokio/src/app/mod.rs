@@ -7,6 +7,7 @@
 //! Answers to acks go past the inbox to whoever waits for them (`ack`).
 
 mod ack;
+mod admitting;
 mod answers;
 mod arguments;
 mod broadcast;
@@ -30,6 +31,7 @@ mod outcome;
 mod outgoing;
 mod packet;
 mod pattern;
+mod recovery;
 mod room_events;
 mod rooms;
 mod server_side;
@@ -55,6 +57,7 @@ pub use self::{
     namespace::Namespace,
     outcome::{Ack, AsTheyCame, Decoded, Finish, FromArgs, Reply, Respond, Tried},
     pattern::{Candidate, Pattern},
+    recovery::SessionStore,
     room_events::{RoomChange, RoomEvent},
     rooms::Rooms,
     server_side::{ServerSideAck, ServerSideWithAck},
@@ -62,6 +65,6 @@ pub use self::{
     tables::Tables,
 };
 pub use socketio_proto::socket::{
-    Args, ArgsError, Binary, Config, Data, DisconnectReason, EncodeError, NamespaceError, Sent,
-    SocketId,
+    Args, ArgsError, Binary, Config, Data, DisconnectReason, EncodeError, FindSession, Found,
+    ImportError, Missed, NamespaceError, RecoveryConfig, Sent, SocketId, StoreSession,
 };

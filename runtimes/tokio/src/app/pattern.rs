@@ -9,7 +9,7 @@ use std::{
 
 use bytestring::ByteString;
 use serde::Deserialize;
-use socketio_proto::socket::{Args, ArgsError, DisconnectReason, Packet, Sent};
+use socketio_proto::socket::{Args, ArgsError, DisconnectReason, Packet, Recovery, Sent};
 
 use super::{
     Arguments, Connecting, EmitError, EventHandler, HandlerError, Handshake, Namespace, Pressure,
@@ -57,10 +57,11 @@ pub(super) enum Allows {
 type Deciding = Pin<Box<dyn Future<Output = bool> + Send>>;
 
 /// A client that asks for a namespace that does not exist.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Candidate {
     pub(super) name: ByteString,
     pub(super) handshake: Arc<Handshake>,
+    pub(super) recovery: Recovery,
 }
 
 impl Candidate {
@@ -291,6 +292,14 @@ impl Pattern {
 
     fn children(&self) -> Vec<Arc<NamespaceState>> {
         self.state.children().values().cloned().collect()
+    }
+}
+
+impl fmt::Debug for Candidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Candidate")
+            .field("name", &self.name())
+            .finish_non_exhaustive()
     }
 }
 

@@ -110,6 +110,13 @@ impl Socket {
         &self.state.guest.handshake
     }
 
+    /// Whether the client has come back to a connection that it lost: the socket has the id, the
+    /// rooms and the [`data`](Self::data) that it had, and the client was sent what it missed. See
+    /// [`IoBuilder::recovery`](super::IoBuilder::recovery).
+    pub fn recovered(&self) -> bool {
+        self.state.guest.is_recovered
+    }
+
     /// Bytes that wait for the client on its connection, each packet counted with 64 bytes added.
     /// 0 once it is gone.
     pub fn queued(&self) -> usize {

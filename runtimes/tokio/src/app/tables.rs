@@ -5,38 +5,29 @@
 //! something of the application, the start of tasks (a runtime that goes down drops them at once),
 //! and answers to whoever waits for them, because a waker can be anything.
 
-use std::{
-    pin::Pin,
-    sync::{Arc, OnceLock},
-    task::Waker,
-};
+use std::{pin::Pin, sync::Arc, task::Waker};
 
 use bytestring::ByteString;
 use socketio_proto::{
     edge::{Admission, Machine, SessionKey},
     socket::{
-        AckKey, Args, Connecting, DisconnectReason, Event, NamespaceKey, PendingKey, ReplyToken,
+        AckKey, AckOutcome, Args, DisconnectReason, Event, NamespaceKey, PendingKey, ReplyToken,
         Server, SocketKey, To,
     },
     time::Instant,
 };
-use tokio::{
-    runtime::Handle,
-    sync::{Notify, oneshot},
-};
+use tokio::runtime::Handle;
 
 use super::{
-    Candidate, Handshake, Socket,
+    Socket,
     ack::AckEntry,
-    connecting::{NO_NAMESPACE, Withdrawal, admit, judge, judge_unknown},
-    data::Kept,
     dynamic::{Dynamic, Waiting},
-    handshake::Guest,
-    inbox::{Full, Inbox, Posted},
+    inbox::{Full, Posted},
     job::{Job, drain},
     line::Line,
     link::{Link, WeakLink},
     namespace_state::NamespaceState,
+    recovery::Recovering,
     socket::{Left, Pressure, SocketState},
     tasks::Tasks,
 };
@@ -52,9 +43,10 @@ use crate::{
 /// [`Io`](super::Io) works with it.
 #[derive(Debug)]
 pub struct Tables {
-    limits: Unhandled,
+    pub(super) limits: Unhandled,
     /// Whether the machine tells of rooms.
     pub(super) room_events: bool,
+    pub(super) recovering: Recovering,
     /// Decides who may open a connection.
     filter: Option<Filter>,
     link: WeakLink,
@@ -87,16 +79,22 @@ pub(super) struct Unhandled {
 /// What is kept of a connection.
 #[derive(Debug)]
 pub(super) struct Connection {
-    head: RequestInfo,
+    pub(super) head: RequestInfo,
     /// How many of its sockets have too much to do. It is read while there are none.
     overfull: usize,
 }
 
 impl Tables {
-    pub(super) fn new(limits: Unhandled, filter: Option<Filter>, room_events: bool) -> Self {
+    pub(super) fn new(
+        limits: Unhandled,
+        filter: Option<Filter>,
+        room_events: bool,
+        recovering: Recovering,
+    ) -> Self {
         Self {
             limits,
             room_events,
+            recovering,
             filter,
             link: WeakLink::default(),
             runtime: None,
@@ -120,56 +118,6 @@ impl Tables {
     /// The way to the server, unless nobody uses it any more.
     pub(super) fn link(&self) -> Option<Link> {
         self.link.upgrade()
-    }
-
-    /// Makes a client a socket, with its handlers in place before anything else can happen to it.
-    pub(super) fn accept(
-        &mut self,
-        server: &mut Server,
-        now: Instant,
-        pending: PendingKey,
-        guest: Arc<Guest>,
-    ) {
-        let rooms = guest.take_reserved();
-        let rooms: Vec<&str> = rooms.iter().map(|room| &**room).collect();
-        let accepted = server.accept(now, pending, &rooms).ok();
-        let accepted = accepted.and_then(|key| {
-            let (id, session) = (server.id_of(key)?, server.session_of(key)?);
-            Some((key, id, session, server.namespace_key_of(key)?))
-        });
-        let Some((key, id, session, namespace)) = accepted else {
-            // The client went away first, or it would be in one namespace too many.
-            self.decided(pending);
-            self.later.drop(guest);
-            return;
-        };
-        if let Some(data) = guest.data.get::<Kept>() {
-            // It is there: it was just accepted.
-            _ = server.set_data(key, data.0.clone());
-        }
-        self.open(namespace, &guest.namespace);
-        self.decided(pending);
-        let state = Arc::new(SocketState {
-            key,
-            session,
-            id,
-            guest,
-            inbox: Inbox::new(self.limits.mark),
-            left: OnceLock::new(),
-            gone: Notify::new(),
-        });
-        self.sockets.insert(key, Arc::clone(&state));
-        if !state.guest.setup.on_connect.is_empty() {
-            // It always fits.
-            _ = self.post(&state, Job::Connect);
-        }
-    }
-
-    /// The application has decided on a client: its middleware ends by itself.
-    pub(super) fn decided(&mut self, pending: PendingKey) {
-        if let Some(withdrawal) = self.wait_no_more(pending) {
-            self.later.drop(withdrawal);
-        }
     }
 
     /// Tells the application something as soon as the lock is free, in the order of these calls.
@@ -202,73 +150,18 @@ impl Tables {
         }
     }
 
+    fn on_ack_done(&mut self, ack: AckKey, outcome: AckOutcome, missing: usize) {
+        if let Some(entry) = self.acks.remove(ack) {
+            let waker = entry.end(outcome, missing);
+            self.wake(waker);
+            self.later.run(move || entry.on_done(outcome, missing));
+        }
+    }
+
     fn wake(&mut self, waker: Option<Waker>) {
         if let Some(waker) = waker {
             self.later.run(move || waker.wake());
         }
-    }
-
-    fn on_connecting(&mut self, context: &mut Context<'_, Server>, connecting: Connecting) {
-        let Connecting {
-            pending,
-            session,
-            namespace: name,
-            known,
-            auth,
-            ..
-        } = connecting;
-        // Every connection was opened before.
-        let Some(connection) = self.sessions.get(session) else {
-            debug_assert!(false, "a client connects on a connection");
-            return;
-        };
-        let handshake = Arc::new(Handshake::new(connection.head.clone(), auth));
-        let namespace = known.and_then(|namespace| self.namespaces.get(namespace));
-        let Some(namespace) = namespace.cloned() else {
-            self.on_unknown(context, pending, Candidate { name, handshake });
-            return;
-        };
-        let guest = Arc::new(Guest::new(handshake, namespace));
-        if guest.setup.middleware.is_empty() {
-            self.accept(context.machine, context.now, pending, guest);
-            return;
-        }
-        let Some((link, withdrawn)) = self.begin_waiting(pending) else {
-            self.later.drop(guest);
-            return;
-        };
-        self.wait_for(pending, &guest.namespace);
-        self.spawn(admit(link, pending, judge(guest), withdrawn));
-    }
-
-    /// A client asks for a namespace that does not exist.
-    fn on_unknown(
-        &mut self,
-        context: &mut Context<'_, Server>,
-        pending: PendingKey,
-        candidate: Candidate,
-    ) {
-        if self.dynamic.patterns.is_empty() {
-            let Context { machine, now, .. } = context;
-            // It waits: it has just asked.
-            _ = machine.refuse(*now, pending, NO_NAMESPACE, None);
-            self.later.drop(candidate);
-            return;
-        }
-        let Some((link, withdrawn)) = self.begin_waiting(pending) else {
-            self.later.drop(candidate);
-            return;
-        };
-        let judging = judge_unknown(link.clone(), pending, candidate, self.dynamic.patterns());
-        self.spawn(admit(link, pending, judging, withdrawn));
-    }
-
-    /// A client waits for the application, until it is told to stop.
-    fn begin_waiting(&mut self, pending: PendingKey) -> Option<(Link, oneshot::Receiver<()>)> {
-        let link = self.link()?;
-        let (withdrawal, withdrawn) = Withdrawal::new();
-        self.pending.insert(pending, Waiting::new(withdrawal));
-        Some((link, withdrawn))
     }
 
     fn on_disconnected(
@@ -316,7 +209,7 @@ impl Tables {
     }
 
     /// Gives a socket's task something to do, and starts one if there is none.
-    fn post(&mut self, state: &Arc<SocketState>, job: Job) -> Result<Posted, Full> {
+    pub(super) fn post(&mut self, state: &Arc<SocketState>, job: Job) -> Result<Posted, Full> {
         let posted = state.inbox.post(job, self.limits.most)?;
         if posted.starts
             && let Some(link) = self.link.upgrade()
@@ -388,11 +281,7 @@ impl Handler<Server> for Tables {
                 outcome,
                 missing,
             } => {
-                if let Some(entry) = self.acks.remove(ack) {
-                    let waker = entry.end(outcome, missing);
-                    self.wake(waker);
-                    self.later.run(move || entry.on_done(outcome, missing));
-                }
+                self.on_ack_done(ack, outcome, missing);
             }
             Event::Acked { ack, from, args } => self.on_acked(ack, from, args),
             Event::Connecting(connecting) => self.on_connecting(context, *connecting),
@@ -409,6 +298,9 @@ impl Handler<Server> for Tables {
                 args,
                 reply,
             } => self.on_packet(context, socket, args, reply),
+            Event::FindSession(wanted) => self.on_find_session(context, *wanted),
+            Event::RecoveryCut => self.on_recovery_cut(),
+            Event::StoreSession(session) => self.on_store_session(*session),
             Event::Handshake { request } => match &self.filter {
                 Some(filter) => context.decide(request, filter),
                 // Nobody is there to ask.
