@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use socketio_tokio::{
     Ack, AckError, Args, Binary, Config, Connecting, Data, DisconnectReason, EmitError, Error, Io,
-    Namespace, Refusal, Reply, Sent, Socket,
+    Namespace, RecoveryConfig, Refusal, Reply, Sent, Socket,
 };
 
 use crate::value::Value;
@@ -45,7 +45,7 @@ struct Stats {
     sockets: usize,
 }
 
-pub(crate) fn server() -> Result<Io, Error> {
+pub(crate) fn server(is_recovering: bool) -> Result<Io, Error> {
     let two_seconds = Duration::from_secs(2);
     let config = Config::builder()
         .engine(|engine| {
@@ -54,8 +54,15 @@ pub(crate) fn server() -> Result<Io, Error> {
                 .ping_timeout(two_seconds)
                 .max_payload(1_000_000)
         })
+        // As the reference has it.
+        .keep_empty_namespaces(true)
         .build()?;
-    let io = Io::builder().config(config).try_build()?;
+    let mut io = Io::builder().config(config);
+    if is_recovering {
+        let two_minutes = Duration::from_secs(120);
+        io = io.recovery(RecoveryConfig::new().max_disconnection(two_minutes));
+    }
+    let io = io.try_build()?;
     let reasons = Reasons::default();
 
     let root = io.of("/").middleware(|client: Connecting| async move {
@@ -76,7 +83,20 @@ pub(crate) fn server() -> Result<Io, Error> {
     for namespace in [root, admin] {
         serve(namespace, &reasons);
     }
+    // A pattern lets them in; each is served like the others when it is made.
+    io.of_pattern(is_chat);
+    io.on_namespace(move |namespace| {
+        if is_chat(namespace.name()) {
+            serve(namespace, &reasons);
+        }
+    });
     Ok(io)
+}
+
+/// Whether a name is `/chat-` and a number.
+fn is_chat(name: &str) -> bool {
+    let number = name.strip_prefix("/chat-");
+    number.is_some_and(|it| !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn token_of(client: &Connecting) -> Option<String> {
@@ -147,7 +167,7 @@ async fn welcome(socket: Socket) -> Result<Sent, EmitError> {
         id: id.as_str(),
         nsp: namespace.name(),
         auth: socket.handshake().auth_data(),
-        recovered: false,
+        recovered: socket.recovered(),
     };
     socket.emit("welcome", (welcome,))
 }

@@ -34,6 +34,10 @@ use super::{
 /// or once [`Io::of`](super::Io::of) has named it. At most
 /// [`max_dynamic_namespaces`](socketio_proto::socket::ConfigBuilder::max_dynamic_namespaces) exist
 /// at a time, 10 000.
+///
+/// With [recovery](super::IoBuilder::recovery), a client can come back to a namespace that is gone
+/// meanwhile, but what is sent while nobody is in it is sent to nobody: keep empty namespaces where
+/// that is not to be missed.
 #[derive(Clone)]
 pub struct Pattern {
     link: Link,

@@ -10,8 +10,8 @@ use std::{
 };
 
 use socketio_tokio::{
-    Connecting, FindSession, Found, Io, IoBuilder, Missed, RecoveryConfig, Refusal, SessionStore,
-    Socket, StoreSession, socketio_proto::socket::PrivateId,
+    Config, Connecting, FindSession, Found, Io, IoBuilder, Missed, RecoveryConfig, Refusal,
+    SessionStore, Socket, StoreSession, socketio_proto::socket::PrivateId,
 };
 use tokio::{sync::mpsc, time::timeout};
 
@@ -238,6 +238,26 @@ async fn a_client_comes_back_to_a_dynamic_namespace_that_is_gone_if_the_pattern_
         assert_eq!(asked.load(Ordering::SeqCst), asks);
         assert_eq!(passed.load(Ordering::SeqCst), 1);
     }
+}
+
+#[tokio::test]
+async fn what_is_sent_to_a_namespace_that_stays_is_not_missed_by_its_only_client() {
+    let config = Config::builder().keep_empty_namespaces(true).build();
+    let io = recovering().config(config.unwrap()).build();
+    io.of_pattern(|_| true);
+    let port = serve(&io).await;
+    let mut client = Client::open(port).await;
+    let (_, ticket) = enter(&mut client, "/x,", "").await;
+    let namespace = io.namespace("/x").unwrap();
+    drop(client);
+    until(|| namespace.is_empty()).await;
+
+    assert_eq!(namespace.emit("missed", ()).unwrap().queued, 0);
+
+    let mut client = Client::open(port).await;
+    let (missed, _) = enter(&mut client, "/x,", &ticket.auth()).await;
+    assert_eq!(missed, [r#"["missed"]"#]);
+    assert_eq!(namespace.len(), 1);
 }
 
 #[tokio::test]
