@@ -254,7 +254,9 @@ impl ConfigBuilder {
     }
 
     /// Whether a dynamic namespace stays when its last socket leaves. Default false: otherwise
-    /// clients would decide how many there are.
+    /// clients would decide how many there are. With recovery it stays, too, as long as clients of
+    /// it are away and may come back, if their sessions are kept by the server itself: what is sent
+    /// to it meanwhile waits for them.
     pub fn keep_empty_namespaces(mut self, keep: bool) -> Self {
         self.dynamic.keep_empty = keep;
         self

@@ -96,7 +96,8 @@ pub enum Event {
     ///
     /// [`RecoveryConfig::external`]: super::RecoveryConfig::external
     FindSession(Box<FindSession>),
-    /// A dynamic namespace is gone: its last socket left. What belonged to it was told before.
+    /// A dynamic namespace is gone: its last socket left, and nobody may come back to it. What
+    /// belonged to it was told before.
     NamespaceClosed {
         /// The namespace.
         namespace: NamespaceKey,

@@ -749,8 +749,43 @@ fn limits_drop_the_oldest_first_and_say_so_once() {
 }
 
 #[test]
-fn a_dynamic_namespace_comes_back_with_its_client() {
-    let mut app = recovering();
+fn a_dynamic_namespace_stays_while_clients_of_it_are_away() {
+    let mut app = with(RecoveryConfig::new().max_disconnection(Duration::from_secs(2)));
+    let mut client = Client::enter(&mut app, "40/chat-1,");
+    let chat = app.driver.machine.namespace("/chat-1").unwrap();
+    let to = To::Group {
+        namespace: chat,
+        rooms: &[],
+        except: &[],
+        without: None,
+    };
+    send(&mut app, to, "lost", Options::new());
+    app.driver.take();
+    client.lose(&mut app);
+    send(&mut app, to, "missed", Options::new());
+    let recovery = client.ask(&mut app, "/chat-1,");
+    assert_eq!(missed(&recovery), Some(2));
+    let lines = client.be_let_in(&mut app);
+    assert!(!lines.concat().contains("namespace"), "{lines:?}");
+    assert_eq!(client.got(), names(&["lost", "missed"]));
+
+    client.lose(&mut app);
+    app.driver.sleep(2_001);
+    let lines = app.driver.run();
+    assert!(
+        lines.contains(&"namespace closed: /chat-1".to_owned()),
+        "{lines:?}"
+    );
+    assert_eq!(app.driver.machine.namespace("/chat-1"), None);
+    // One who leaves is not away.
+    let client = Client::enter(&mut app, "40/chat-1,");
+    let lines = app.says(client.transport, "41/chat-1,");
+    assert_eq!(lines[1..], ["namespace closed: /chat-1"]);
+}
+
+#[test]
+fn a_dynamic_namespace_that_is_gone_comes_back_with_a_client_from_a_store_outside() {
+    let mut app = with(RecoveryConfig::new().external());
     let mut client = Client::enter(&mut app, "40/chat-1,");
     let chat = app.driver.machine.namespace("/chat-1").unwrap();
     let to = To::Group {
@@ -763,11 +798,28 @@ fn a_dynamic_namespace_comes_back_with_its_client() {
     app.driver.take();
     client.lose(&mut app);
     assert_eq!(app.driver.machine.namespace("/chat-1"), None);
+    let stored = app.driver.events.iter().find_map(|event| match event {
+        Event::StoreSession(store) => Some(store.session.clone()),
+        _ => None,
+    });
     // Its number is another namespace's now.
     let other = app.connection();
     app.join(other, "40/chat-2,");
-    let recovery = client.ask(&mut app, "/chat-1,");
-    assert_eq!(missed(&recovery), Some(1));
+    client.transport = app.connection();
+    app.driver
+        .text(client.transport, &format!("40/chat-1,{}", client.claim()));
+    app.driver.run();
+    let Some(Event::FindSession(find)) = app.driver.events.last() else {
+        panic!("it is looked for");
+    };
+    let (lookup, now) = (find.lookup, app.driver.now);
+    let found = Found {
+        session: stored.unwrap(),
+        missed: Missed::FromLog,
+    };
+    let server = &mut app.driver.machine;
+    server.session_found(now, lookup, Some(found)).unwrap();
+    assert_eq!(missed(&recovery_of(&mut app)), Some(1));
     client.be_let_in(&mut app);
     assert_eq!(client.got(), names(&["lost"]));
     assert!(app.driver.machine.namespace("/chat-1").is_some());

@@ -15,6 +15,8 @@ mod wire;
 use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
+use bytestring::ByteString;
+
 use self::{
     away::Away,
     log::Log,
@@ -109,7 +111,7 @@ impl Keeper {
         let age = config.max_disconnection;
         Self {
             log: Log::new(keys(), keys(), positions.last()),
-            away: Away::new(keys()),
+            away: Away::new(keys(), keys()),
             live: LookUp::with_hasher(keys()),
             told: LookUp::with_hasher(keys()),
             lookups: Table::new(),
@@ -185,6 +187,16 @@ impl Keeper {
     /// Takes the session of a client that is away: it can be restored once.
     pub(super) fn take(&mut self, pid: &PrivateId) -> Option<Box<Session>> {
         self.away.remove(pid)
+    }
+
+    /// Whether clients of a namespace are away.
+    pub(super) fn is_missed(&self, namespace: &str) -> bool {
+        self.away.is_from(namespace)
+    }
+
+    /// A namespace whose last client that was away is not any more.
+    pub(super) fn next_deserted(&mut self) -> Option<ByteString> {
+        self.away.next_deserted()
     }
 
     /// What a client misses; none if that is not known any more, or if the session is one of

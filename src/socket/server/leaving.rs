@@ -13,7 +13,10 @@ use crate::{
     socket::{
         decode::Received,
         encode,
-        event::{DisconnectReason, Event, SocketKey, To, Violation, Withdrawal, boxed_names},
+        event::{
+            DisconnectReason, Event, NamespaceKey, SocketKey, To, Violation, Withdrawal,
+            boxed_names,
+        },
     },
     time::Instant,
     trace::{Safe, tell},
@@ -163,10 +166,32 @@ impl Server {
         }
         self.release_acks(&state.acks);
         self.counters.disconnected += 1;
+        self.end_if_empty(namespace);
+    }
+
+    /// Ends a dynamic namespace if nobody is in it, nor away from it.
+    fn end_if_empty(&mut self, namespace: NamespaceKey) {
+        let keeper = self.keeper.as_ref();
+        let name = self.namespaces.get(namespace).map(|it| &it.name);
+        let is_missed = keeper
+            .zip(name)
+            .is_some_and(|(keeper, name)| keeper.is_missed(name));
         if !self.config.dynamic.keep_empty
+            && !is_missed
             && let Some(name) = self.namespaces.end_if_empty(namespace, &mut self.rooms)
         {
             self.out.tell(Event::NamespaceClosed { namespace, name });
+        }
+    }
+
+    /// Ends the dynamic namespaces from which nobody is away any more.
+    pub(super) fn end_deserted(&mut self) {
+        while let Some(keeper) = &mut self.keeper
+            && let Some(name) = keeper.next_deserted()
+        {
+            if let Some(namespace) = self.namespaces.find(&name) {
+                self.end_if_empty(namespace);
+            }
         }
     }
 

@@ -284,6 +284,7 @@ impl Server {
                 }
             }
         }
+        self.end_deserted();
         if let Some(keeper) = &mut self.keeper
             && keeper.take_cut()
         {

@@ -54,8 +54,6 @@ pub(crate) fn server(is_recovering: bool) -> Result<Io, Error> {
                 .ping_timeout(two_seconds)
                 .max_payload(1_000_000)
         })
-        // As the reference has it.
-        .keep_empty_namespaces(true)
         .build()?;
     let mut io = Io::builder().config(config);
     if is_recovering {

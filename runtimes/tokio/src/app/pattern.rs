@@ -35,9 +35,10 @@ use super::{
 /// [`max_dynamic_namespaces`](socketio_proto::socket::ConfigBuilder::max_dynamic_namespaces) exist
 /// at a time, 10 000.
 ///
-/// With [recovery](super::IoBuilder::recovery), a client can come back to a namespace that is gone
-/// meanwhile, but what is sent while nobody is in it is sent to nobody: keep empty namespaces where
-/// that is not to be missed.
+/// With [recovery](super::IoBuilder::recovery), a namespace stays as long as clients of it may come
+/// back: what is sent to it meanwhile waits for them. Where a
+/// [store outside](super::IoBuilder::session_store) keeps the sessions, the server does not know of
+/// them: there, keep empty namespaces if nothing is to be missed.
 #[derive(Clone)]
 pub struct Pattern {
     link: Link,
