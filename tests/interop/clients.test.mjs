@@ -6,11 +6,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { Client, normalized, SETUPS } from "./lib/client.mjs";
-import { startServer } from "./lib/server.mjs";
+import { startServer, switchedOn } from "./lib/server.mjs";
 import { eventually, within } from "./lib/wait.mjs";
-
-const switchedOn = (name) =>
-  process.env[name] === "1" ? {} : { skip: `not asked for with ${name}=1` };
 
 let app;
 let load;
@@ -18,19 +15,14 @@ let load;
 let observer;
 before(async () => {
   [app, load] = await Promise.all([startServer("app"), startServer("load")]);
-  const setup = SETUPS.find(({ transport }) => transport === "websocket");
-  observer = new Client(setup.connect(app.origin, { ...setup.options, reconnection: true }));
-  await observer.event("welcome");
+  observer = await Client.observer(app);
 });
 after(async () => {
   observer?.socket.disconnect();
   await Promise.all([app?.stop(), load?.stop()]);
 });
 
-async function serverReason(id) {
-  const ask = async () => (await observer.call("reason_of", id))[0];
-  return eventually(ask, (reason) => reason !== null, `a reason for ${id}`);
-}
+const serverReason = (id) => observer.reasonOf(id);
 
 /** Two namespaces of one connection. */
 async function twoNamespaces(t, setup) {
@@ -610,52 +602,6 @@ describe("heartbeats", { concurrency: SETUPS.length * 2 }, () => {
       for (const id of ids) {
         assert.equal(await serverReason(id), "ping timeout");
       }
-    });
-  }
-});
-
-describe("connection state recovery", switchedOn("INTEROP_RECOVERY"), () => {
-  let recovering;
-  before(async () => {
-    recovering = await startServer("app", { RECOVERY: "1" });
-  });
-  after(() => recovering?.stop());
-
-  for (const setup of SETUPS.filter(({ version }) => version === "4.x")) {
-    const RECONNECTION = {
-      randomizationFactor: 0,
-      reconnection: true,
-      reconnectionDelay: 600,
-    };
-
-    test(`${setup.name}: missed events are replayed once, in order`, async (t) => {
-      const client = await Client.welcomed(t, setup, recovering.origin, RECONNECTION);
-      const { id } = client;
-      assert.equal((await client.event("welcome"))[0].recovered, false);
-      await client.call("join", "room");
-      // The events are sent while the client is away: between the loss and the reconnection.
-      await client.call("echo");
-      client.emit("later", "room", 5, 200);
-      await client.settle();
-      client.engine.close();
-      await client.event("connect", 2);
-      assert.equal(client.socket.recovered, true);
-      assert.equal(client.id, id);
-      assert.equal((await client.event("welcome", 2))[0].recovered, true);
-      await client.settle();
-      const late = client.seen("late").map(([i, bytes]) => [i, normalized(bytes)]);
-      assert.deepEqual(late, Array.from({ length: 5 }, (_, i) => [i, Buffer.from([i])]));
-      assert.deepEqual(client.seen("late_vol"), []);
-      assert.ok((await client.call("rooms"))[0].includes("room"));
-    });
-
-    test(`${setup.name}: a namespace that was left is not recovered`, async (t) => {
-      const client = await Client.welcomed(t, setup, recovering.origin, RECONNECTION);
-      const { id } = client;
-      client.socket.disconnect();
-      client.socket.connect();
-      assert.equal((await client.event("welcome", 2))[0].recovered, false);
-      assert.notEqual(client.id, id);
     });
   }
 });

@@ -9,7 +9,7 @@ import net from "node:net";
 import { after, before, describe, test } from "node:test";
 import { Socket as EngineClient } from "engine.io-client";
 import { fetchText, PollingSession, RS, startRequest } from "./lib/http.mjs";
-import { isReference, startServer } from "./lib/server.mjs";
+import { expected, isReference, startServer } from "./lib/server.mjs";
 import { eventually, sleep, within } from "./lib/wait.mjs";
 import { Peer } from "./lib/websocket.mjs";
 
@@ -34,9 +34,6 @@ after(async () => {
   agent?.destroy();
   await server?.stop();
 });
-
-/** What the server under test has to answer: ours by the documented decision, or the reference. */
-const expected = ({ ours, reference }) => (isReference ? reference : ours);
 
 /** A test of a decision against the reference's behaviour: it has nothing to run there. */
 const ourDecision = (section) =>

@@ -50,11 +50,18 @@ async function startApp(httpServer) {
     maxHttpBufferSize: 1_000_000,
     allowEIO3: true,
     ...(enabled("RECOVERY")
-      ? { connectionStateRecovery: { maxDisconnectionDuration: 120_000, skipMiddlewares: true } }
+      ? {
+          connectionStateRecovery: {
+            maxDisconnectionDuration: Number(process.env.RECOVERY_MS ?? 120_000),
+            skipMiddlewares: process.env.SKIP_MIDDLEWARES !== "0",
+          },
+        }
       : {}),
+    cleanupEmptyChildNamespaces: true,
     ...(await parserOption()),
   });
   const reasons = new Map();
+  const children = () => [...io._nsps.keys()].filter((name) => name.startsWith("/chat-")).sort();
 
   io.use((socket, next) =>
     next(tokenOf(socket) === "bad" ? refusal("unauthorized", { code: 401 }) : undefined),
@@ -64,11 +71,11 @@ async function startApp(httpServer) {
     next(tokenOf(socket) === "secret" ? undefined : refusal("forbidden")),
   );
   for (const namespace of [io.of("/"), admin, io.of(/^\/chat-\d+$/)]) {
-    namespace.on("connection", (socket) => serveApp(socket, reasons));
+    namespace.on("connection", (socket) => serveApp(socket, reasons, children));
   }
 }
 
-function serveApp(socket, reasons) {
+function serveApp(socket, reasons, children) {
   const namespace = socket.nsp;
   const ups = [];
 
@@ -140,6 +147,12 @@ function serveApp(socket, reasons) {
   socket.on("kick", (close) => socket.disconnect(close === true));
   socket.on("reason_of", (sid, ack) => ack(reasons.get(sid) ?? null));
   socket.on("stats", (ack) => ack({ sockets: namespace.sockets.size }));
+  socket.on("children", (ack) => ack(children()));
+  socket.on("remember", (value, ack) => {
+    socket.data.value = value;
+    ack();
+  });
+  socket.on("recall", (ack) => ack(socket.data.value ?? null));
   socket.on("later", (room, n, delayMs) => {
     setTimeout(() => {
       namespace.to(room).volatile.emit("late_vol");
@@ -155,6 +168,9 @@ function serveApp(socket, reasons) {
     auth: socket.handshake.auth,
     recovered: socket.recovered,
   });
+  for (let i = 0; i < (socket.handshake.auth.history ?? 0); i += 1) {
+    socket.emit("history", Buffer.alloc(700_000, i));
+  }
 }
 
 function startLoad(httpServer) {

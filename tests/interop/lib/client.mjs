@@ -34,6 +34,7 @@ export class Client {
     this.socket = socket;
     this.#keep("connect", "connect_error", "disconnect", "welcome", "echo", "burst", "question");
     this.#keep("answer", "room_msg", "vol", "vol_end", "late", "late_vol", "e", "joined", "b");
+    this.#keep("history");
   }
 
   /** Connects to a namespace over a connection of its own, which ends with the test. */
@@ -46,6 +47,14 @@ export class Client {
   /** The same, and waits until the namespace is joined and has welcomed the client. */
   static async welcomed(t, setup, url, more = {}) {
     const client = Client.open(t, setup, url, more);
+    await client.event("welcome");
+    return client;
+  }
+
+  /** A client that asks for the server's view and sends to others; it outlives a test. */
+  static async observer({ origin }) {
+    const setup = SETUPS.find(({ transport }) => transport === "websocket");
+    const client = new Client(setup.connect(origin, { ...setup.options, reconnection: true }));
     await client.event("welcome");
     return client;
   }
@@ -101,12 +110,24 @@ export class Client {
     await this.call("echo");
   }
 
+  /** Why the server says that another socket was disconnected, once it knows. */
+  async reasonOf(id) {
+    const ask = async () => (await this.call("reason_of", id))[0];
+    return eventually(ask, (reason) => reason !== null, `a reason for ${id}`);
+  }
+
+  /** Waits until the server counts that many sockets in this namespace. */
+  async counts(sockets) {
+    const ask = async () => (await this.call("stats"))[0].sockets;
+    await eventually(ask, (answer) => answer === sockets, `${sockets} sockets`);
+  }
+
   async reason() {
     return (await this.event("disconnect"))[0];
   }
 
-  async refusal() {
-    const [error] = await this.event("connect_error");
+  async refusal(n = 1) {
+    const [error] = await this.event("connect_error", n);
     return { data: error.data, message: error.message };
   }
 
@@ -116,6 +137,21 @@ export class Client {
       (current) => current === name,
       `the transport ${name}`,
     );
+  }
+
+  /** Connects again by hand; returns what the server said in its welcome. */
+  async back() {
+    const n = this.seen("connect").length + 1;
+    this.socket.connect();
+    await this.event("connect", n);
+    await this.settle();
+    return this.seen("welcome").at(-1)[0];
+  }
+
+  /** Events are lost from now on, as if they had not come; the returned function ends that. */
+  deafen() {
+    this.socket.onevent = () => {};
+    return () => delete this.socket.onevent;
   }
 
   /** Heartbeats (and all else) are received, but never answered from now on. */

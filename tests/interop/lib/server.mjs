@@ -18,6 +18,13 @@ const commandLine = (process.env.INTEROP_SERVER ?? "").trim();
 /** Whether the reference server runs the tests, and not a program given by `INTEROP_SERVER`. */
 export const isReference = commandLine === "";
 
+/** What the server under test has to do: ours by the documented decision, or the reference. */
+export const expected = ({ ours, reference }) => (isReference ? reference : ours);
+
+/** Options of a test about something that a server may not have yet. */
+export const switchedOn = (name) =>
+  process.env[name] === "1" ? {} : { skip: `not asked for with ${name}=1` };
+
 /** The command of the server under test, as a list of words. */
 function command() {
   if (isReference) {
@@ -102,6 +109,10 @@ class ServerProcess {
   /** `http://127.0.0.1:port` */
   get origin() {
     return `http://${HOST}:${this.port}`;
+  }
+
+  get pid() {
+    return this.#child.pid;
   }
 
   get #hasExited() {
