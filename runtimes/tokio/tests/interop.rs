@@ -33,7 +33,11 @@ fn official_clients_and_suites_pass() {
     suite.test(
         "official clients",
         "test",
-        &[("INTEROP_SERVER", server)],
+        &[
+            ("INTEROP_SERVER", server),
+            ("INTEROP_DYNAMIC", "1"),
+            ("INTEROP_RECOVERY", "1"),
+        ],
         LIMIT,
     );
 }

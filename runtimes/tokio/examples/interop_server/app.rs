@@ -12,10 +12,13 @@ use socketio_tokio::{
     Namespace, RecoveryConfig, Refusal, Reply, Sent, Socket,
 };
 
-use crate::value::Value;
+use crate::{number, value::Value};
 
 /// Why sockets disconnected, by their ids.
 type Reasons = Arc<Mutex<HashMap<String, &'static str>>>;
+
+/// The names of the dynamic namespaces, as they are now.
+type Children = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
 
 /// What `up` sent so far.
 #[derive(Default)]
@@ -24,6 +27,12 @@ struct Ups(Mutex<Vec<i64>>);
 #[derive(Deserialize)]
 struct Auth {
     token: Option<String>,
+}
+
+/// How many large messages a client wants at once.
+#[derive(Deserialize)]
+struct Wanted {
+    history: u8,
 }
 
 #[derive(Serialize)]
@@ -43,6 +52,17 @@ struct UpCheck {
 #[derive(Serialize)]
 struct Stats {
     sockets: usize,
+    inside: Inside,
+}
+
+/// What the server holds of connections.
+#[derive(Serialize)]
+struct Inside {
+    sessions: usize,
+    transports: usize,
+    handshakes: usize,
+    body_bytes: usize,
+    queued_bytes: usize,
 }
 
 pub(crate) fn server(is_recovering: bool) -> Result<Io, Error> {
@@ -57,8 +77,10 @@ pub(crate) fn server(is_recovering: bool) -> Result<Io, Error> {
         .build()?;
     let mut io = Io::builder().config(config);
     if is_recovering {
-        let two_minutes = Duration::from_secs(120);
-        io = io.recovery(RecoveryConfig::new().max_disconnection(two_minutes));
+        let kept = Duration::from_millis(number("RECOVERY_MS")?.unwrap_or(120_000));
+        let skip = number::<u8>("SKIP_MIDDLEWARES")? != Some(0);
+        let recovery = RecoveryConfig::new().max_disconnection(kept);
+        io = io.recovery(recovery).skip_middlewares(skip);
     }
     let io = io.try_build()?;
     let reasons = Reasons::default();
@@ -78,14 +100,19 @@ pub(crate) fn server(is_recovering: bool) -> Result<Io, Error> {
             _ => Err(Refusal::new("forbidden")),
         }
     });
-    for namespace in [root, admin] {
-        serve(namespace, &reasons);
-    }
     // A pattern lets them in; each is served like the others when it is made.
-    io.of_pattern(is_chat);
+    let chats = io.of_pattern(is_chat);
+    let children: Children = Arc::new(move || {
+        let namespaces = chats.namespaces();
+        let names = namespaces.iter().map(|chat| chat.name().to_owned());
+        names.collect()
+    });
+    for namespace in [root, admin] {
+        serve(namespace, &reasons, &children);
+    }
     io.on_namespace(move |namespace| {
         if is_chat(namespace.name()) {
-            serve(namespace, &reasons);
+            serve(namespace, &reasons, &children);
         }
     });
     Ok(io)
@@ -103,7 +130,8 @@ fn token_of(client: &Connecting) -> Option<String> {
     token.or_else(|| Some(client.query("token")?.into_owned()))
 }
 
-fn serve(namespace: Namespace, reasons: &Reasons) {
+fn serve(namespace: Namespace, reasons: &Reasons, children: &Children) {
+    let children = Arc::clone(children);
     let namespace = namespace
         .on_connect(welcome)
         .on_sync("echo", echo)
@@ -120,10 +148,12 @@ fn serve(namespace: Namespace, reasons: &Reasons) {
         .on_sync("kick", |socket: &Socket, (close,): (Option<bool>,)| {
             socket.disconnect(close == Some(true));
         })
-        .on_sync("stats", |socket: &Socket| {
-            let sockets = socket.namespace().len();
-            Ack((Stats { sockets },))
+        .on_sync("stats", stats)
+        .on_sync("children", move |_: &Socket| Ack((children(),)))
+        .on_sync("remember", |socket: &Socket, (value,): (Value,)| {
+            socket.set_data(&value).map(|()| Ack(()))
         })
+        .on_sync("recall", |socket: &Socket| Ack((socket.data::<Value>(),)))
         .on_sync("later", later);
     serve_reasons(serve_rooms(namespace), reasons);
 }
@@ -157,7 +187,7 @@ fn serve_reasons(namespace: Namespace, reasons: &Reasons) {
         });
 }
 
-async fn welcome(socket: Socket) -> Result<Sent, EmitError> {
+async fn welcome(socket: Socket) -> Result<(), EmitError> {
     socket.insert(Ups::default());
     let namespace = socket.namespace();
     let id = socket.id();
@@ -167,7 +197,26 @@ async fn welcome(socket: Socket) -> Result<Sent, EmitError> {
         auth: socket.handshake().auth_data(),
         recovered: socket.recovered(),
     };
-    socket.emit("welcome", (welcome,))
+    socket.emit("welcome", (welcome,))?;
+    let wanted = socket.handshake().auth::<Wanted>();
+    for i in 0..wanted.map_or(0, |wanted| wanted.history) {
+        socket.emit("history", (Binary::from(vec![i; 700_000]),))?;
+    }
+    Ok(())
+}
+
+fn stats(socket: &Socket) -> Ack<(Stats,)> {
+    let all = socket.io().statistics();
+    Ack((Stats {
+        sockets: socket.namespace().len(),
+        inside: Inside {
+            sessions: all.polling_sessions + all.websocket_sessions,
+            transports: all.transports,
+            handshakes: all.handshakes,
+            body_bytes: all.body_bytes,
+            queued_bytes: all.queued_bytes,
+        },
+    },))
 }
 
 fn echo(socket: &Socket, args: Args, reply: Reply) -> Result<(), EmitError> {
