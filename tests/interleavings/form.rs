@@ -44,6 +44,7 @@ fn kind_of(name: &str) -> Option<&'static str> {
 const TABLES: &[(&str, &str)] = &[
     ("Acks.table.slots", "AckKey"),
     ("Namespaces.table.slots", "NamespaceKey"),
+    ("lookups.slots", "LookupKey"),
     ("pending.slots", "PendingKey"),
     ("requests.slots", "RequestId"),
     ("sessions.slots", "SessionKey"),
@@ -67,7 +68,12 @@ const LEFT_OUT: &[(&str, &[&str])] = &[
     ),
     ("Broadcasts", &["last", "stamp", "stamps", "targets"]),
     ("Fifo", &["span"]),
+    (
+        "Keeper",
+        &["config", "counters", "cut", "imported", "positions"],
+    ),
     ("List", &["live"]),
+    ("Log", &["first", "floor"]),
     ("Namespace", &["next_ack"]),
     ("OpenTransport", &["codec", "headers", "limit"]),
     ("Outputs", &["queued", "taken"]),
@@ -80,7 +86,16 @@ const LEFT_OUT: &[(&str, &[&str])] = &[
 ];
 
 /// Lists whose order or places say nothing: each entry names its owner.
-const UNORDERED: &[&str] = &["connections", "ids", "lanes", "names", "routes"];
+const UNORDERED: &[&str] = &[
+    "connections",
+    "groups",
+    "ids",
+    "lanes",
+    "live",
+    "names",
+    "routes",
+    "singles",
+];
 
 /// Places where nobody is.
 const VACANT: &[(&str, &str)] = &[

@@ -12,7 +12,7 @@ use socketio_proto::{
     engine::Codec,
     socket::{
         AckKey, AckOutcome, Config, DisconnectReason, Event, Json, NamespaceKey, Options, Packet,
-        PendingKey, ReplyToken, Server, SocketKey, To, Wait, Withdrawal,
+        PendingKey, Recovery, RecoveryConfig, ReplyToken, Server, SocketKey, To, Wait, Withdrawal,
     },
     time::{Instant, UnixTime},
 };
@@ -22,6 +22,7 @@ pub const PING_INTERVAL: Duration = Duration::from_millis(300);
 pub const PING_TIMEOUT: Duration = Duration::from_millis(200);
 pub const CONNECT_TIMEOUT: Duration = Duration::from_millis(110);
 pub const DECISION_TIMEOUT: Duration = Duration::from_millis(70);
+pub const MAX_DISCONNECTION: Duration = Duration::from_secs(10);
 pub const ACK_TIMEOUT: Duration = Duration::from_millis(30);
 
 /// Which server it is.
@@ -29,6 +30,8 @@ pub const ACK_TIMEOUT: Duration = Duration::from_millis(30);
 pub struct Settings {
     /// The second namespace was not added: it exists while somebody is in it.
     pub is_dynamic: bool,
+    /// Clients may come back.
+    pub has_recovery: bool,
 }
 
 /// Whom an event is for.
@@ -101,7 +104,8 @@ pub enum Seen {
         conn: usize,
         namespace: usize,
         is_known: bool,
-        auth: String,
+        /// What acceptance will restore: so many events, or nothing of what was asked for.
+        recovery: Option<Result<usize, ()>>,
     },
     Disconnected {
         socket: usize,
@@ -177,7 +181,12 @@ impl Headers for NoHeaders {
 
 impl Bench {
     pub fn new(settings: Settings) -> Self {
-        let config = Config::builder()
+        let mut config = Config::builder();
+        if settings.has_recovery {
+            let recovery = RecoveryConfig::new();
+            config = config.recovery(recovery.max_disconnection(MAX_DISCONNECTION));
+        }
+        let config = config
             .ask_namespaces(settings.is_dynamic)
             .connect_timeout(CONNECT_TIMEOUT)
             .decision_timeout(DECISION_TIMEOUT)
@@ -375,13 +384,13 @@ impl Bench {
                 outcome,
                 missing,
             } => Seen::AckDone {
-                ack: last(&self.acks, &ack),
+                ack: last_at(&self.acks, ack, AckKey::index),
                 outcome,
                 missing,
             },
             Event::Acked { ack, from, args } => Seen::Acked {
-                ack: last(&self.acks, &ack),
-                from: last(&self.sockets, &from),
+                ack: last_at(&self.acks, ack, AckKey::index),
+                from: last_at(&self.sockets, from, SocketKey::index),
                 json: args.json().to_owned(),
             },
             Event::Connecting(connecting) => {
@@ -392,7 +401,11 @@ impl Bench {
                     conn: last(&self.sessions, &Some(connecting.session)),
                     namespace,
                     is_known: connecting.known.is_some(),
-                    auth: connecting.auth.json().to_owned(),
+                    recovery: match &connecting.recovery {
+                        Recovery::None => None,
+                        Recovery::Failed => Some(Err(())),
+                        Recovery::Restored { missed, .. } => Some(Ok(*missed)),
+                    },
                 }
             }
             Event::Disconnected {
@@ -400,7 +413,7 @@ impl Bench {
                 reason,
                 rooms,
             } => Seen::Disconnected {
-                socket: last(&self.sockets, &socket),
+                socket: last_at(&self.sockets, socket, SocketKey::index),
                 reason,
                 rooms: rooms.iter().map(ToString::to_string).collect(),
             },
@@ -422,7 +435,7 @@ impl Bench {
                 let question = reply.is_some().then_some(self.questions.len());
                 self.questions.extend(reply.map(Some));
                 Seen::Packet {
-                    socket: last(&self.sockets, &socket),
+                    socket: last_at(&self.sockets, socket, SocketKey::index),
                     json: format!("{}[{}]", args.name(), args.json()),
                     question,
                 }
@@ -465,6 +478,18 @@ fn to(whom: Whom, sockets: &[SocketKey], namespaces: [Option<NamespaceKey>; 2]) 
             without: None,
         },
     }
+}
+
+/// The last one with this index: an index that is given out again before the outputs that name its
+/// last owner were taken would confuse two.
+fn last_at<T: Copy + PartialEq + std::fmt::Debug>(
+    known: &[T],
+    key: T,
+    index: impl Fn(T) -> usize,
+) -> usize {
+    let found = known.iter().rposition(|&it| index(it) == index(key));
+    let found = found.filter(|&found| known[found] == key);
+    found.unwrap_or_else(|| panic!("the index of {key:?} was given out again"))
 }
 
 fn last<T: PartialEq + std::fmt::Debug>(known: &[T], key: &T) -> usize {

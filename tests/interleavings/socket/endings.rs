@@ -53,6 +53,7 @@ fn abandon(world: &mut World) -> Check {
 
 fn nothing_is_left(world: &mut World) -> Check {
     // Far from all that was: what is left is what a new server has.
+    world.is_aged = true;
     world.wait_until(world.now + Duration::from_secs(3_600))?;
     hold!(
         world.bench.server.poll_timeout().is_none(),
@@ -100,6 +101,7 @@ fn go_on(world: &mut World) -> Check {
             world.accept(pending)?;
         }
     }
+    return_all(world)?;
     for question in 0..world.questions.len() {
         if !world.questions[question].is_answered {
             world.reply(question)?;
@@ -111,6 +113,9 @@ fn go_on(world: &mut World) -> Check {
         }
     }
     for conn in 0..world.conns.len() {
+        if !world.is_current(conn) {
+            continue;
+        }
         while !world.conns[conn].owes.is_empty() && world.conns[conn].phase == Phase::Open {
             world.answer(conn, 0, false)?;
         }
@@ -139,6 +144,32 @@ fn go_on(world: &mut World) -> Check {
     );
     hold!(world.bench.server.sessions() == 0, "a session is left");
     nothing_is_left(world)
+}
+
+/// Every client that lost its connection comes back, and then has missed nothing.
+fn return_all(world: &mut World) -> Check {
+    for client in 0..2 {
+        let conns = world.conns.iter();
+        let last = conns.rev().find(|it| it.client == client);
+        let is_gone = last.is_some_and(|it| it.phase != Phase::Open);
+        if is_gone && !world.is_shut_down && world.settings.has_recovery {
+            world.open(client)?;
+            let conn = world.conns.len() - 1;
+            for namespace in 0..2 {
+                let may_return = world.may_return(client, namespace);
+                world.come_back(conn, namespace, client)?;
+                let pending = world.pendings.len() - 1;
+                if !world.pendings[pending].is_over {
+                    world.accept(pending)?;
+                }
+                hold!(
+                    !may_return || world.conns[conn].view[namespace] == View::In,
+                    "a client cannot come back"
+                );
+            }
+        }
+    }
+    world.check_lives()
 }
 
 /// The same inputs give the same outputs and answers, whenever the outputs are taken, and whether or

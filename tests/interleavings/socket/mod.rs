@@ -32,8 +32,22 @@ fn try_scenes(name: &str, settings: Settings, scenes: &[Scene], small: Budget, l
     try_all(name, orders(small), orders(large));
 }
 
-const STATIC: Settings = Settings { is_dynamic: false };
-const DYNAMIC: Settings = Settings { is_dynamic: true };
+const STATIC: Settings = Settings {
+    is_dynamic: false,
+    has_recovery: false,
+};
+const DYNAMIC: Settings = Settings {
+    is_dynamic: true,
+    ..STATIC
+};
+const RECOVERY: Settings = Settings {
+    has_recovery: true,
+    ..STATIC
+};
+const BOTH: Settings = Settings {
+    has_recovery: true,
+    ..DYNAMIC
+};
 
 #[test]
 fn connects_are_accepted_refused_and_withdrawn_in_any_order() {
@@ -159,16 +173,15 @@ fn events_to_a_slow_client_in_any_order() {
     let small = Budget {
         emits: 1,
         volatiles: 1,
+        questions: 1,
         kicks: 1,
-        closes: 1,
-        waits: 1,
         is_slow: true,
         ..Budget::default()
     };
     let large = Budget {
         emits: 2,
         broadcasts: 1,
-        questions: 1,
+        closes: 1,
         says: 1,
         leaves: 1,
         loses: 1,
@@ -204,4 +217,88 @@ fn a_namespace_that_comes_and_goes_in_any_order() {
         ..small
     };
     try_scenes("dynamic", DYNAMIC, &[Scene::Both], small, large);
+}
+
+/// What was sent to a client before the server took it out, and what it sends then, until it has to
+/// know.
+#[test]
+fn time_after_a_disconnection_by_the_server_in_any_order() {
+    let small = Budget {
+        kicks: 1,
+        says: 2,
+        leaves: 1,
+        bad: 1,
+        idles: 1,
+        ..Budget::default()
+    };
+    let large = Budget {
+        kicks: 2,
+        connects: 2,
+        bad: 2,
+        idles: 2,
+        waits: 1,
+        is_crossing: true,
+        ..small
+    };
+    try_scenes("time", STATIC, &[Scene::Both], small, large);
+}
+
+#[test]
+fn a_client_that_comes_back_after_any_part_of_what_was_sent() {
+    let small = Budget {
+        opens: 1,
+        returns: 1,
+        loses: 1,
+        emits: 2,
+        broadcasts: 1,
+        is_crossing: true,
+        ..Budget::default()
+    };
+    let large = Budget {
+        opens: 2,
+        returns: 2,
+        loses: 2,
+        emits: 3,
+        volatiles: 1,
+        questions: 1,
+        kicks: 1,
+        leaves: 1,
+        waits: 2,
+        is_slow: true,
+        ..small
+    };
+    try_scenes("recovery", RECOVERY, &[Scene::Joined], small, large);
+}
+
+/// A half-open connection, refusals, and a secret that two use.
+#[test]
+fn a_client_that_is_taken_over_refused_or_impersonated_in_any_order() {
+    let small = Budget {
+        opens: 1,
+        returns: 2,
+        broadcasts: 1,
+        loses: 1,
+        bad: 1,
+        ..Budget::default()
+    };
+    let large = Budget {
+        opens: 2,
+        returns: 3,
+        broadcasts: 2,
+        loses: 2,
+        bad: 3,
+        kicks: 1,
+        leaves: 1,
+        waits: 2,
+        closes: 1,
+        is_crossing: true,
+        ..small
+    };
+    try_scenes("take-over", RECOVERY, &[Scene::Two], small, large);
+    let small = Budget {
+        loses: 0,
+        leaves: 1,
+        ..small
+    };
+    try_scenes("take-over, dynamic", BOTH, &[Scene::Both], small, large);
 }

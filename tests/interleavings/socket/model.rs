@@ -5,7 +5,7 @@ use std::time::Duration;
 use socketio_proto::{edge::Machine as _, socket::Wait, time::Instant};
 
 use super::{
-    bench::{Settings, Whom},
+    bench::{ACK_TIMEOUT, Settings, Whom},
     endings,
     world::{Phase, View, World},
 };
@@ -17,6 +17,11 @@ pub enum Act {
     // Clients, and the network between. A connection comes first, then a namespace.
     Open(u8),
     Connect(u8, u8),
+    /// With what a client kept: itself, or another.
+    Return(u8, u8, u8),
+    /// Time in which clients answer pings and nothing else happens.
+    Idle,
+    AskVolatile(u8),
     Leave(u8, u8),
     Say(u8, u8),
     Ask(u8, u8),
@@ -55,6 +60,9 @@ pub struct Budget {
     /// Connections that clients open again.
     pub opens: u8,
     pub connects: u8,
+    /// CONNECTs with what a client kept.
+    pub returns: u8,
+    pub idles: u8,
     pub leaves: u8,
     pub says: u8,
     /// Questions of clients.
@@ -155,6 +163,9 @@ impl Model for Orders {
         offer_application(place, &mut acts);
         let (world, left) = (&place.world, &place.left);
         let due = world.bench.server.poll_timeout();
+        if left.idles > 0 {
+            acts.push(Act::Idle);
+        }
         if let Some(due) = due.filter(|_| left.waits > 0) {
             let is_near = due.saturating_duration_since(world.now) <= Duration::from_micros(1);
             if !is_near {
@@ -210,6 +221,16 @@ fn offer_clients(place: &Place, acts: &mut Vec<Act>) {
             continue;
         }
         offer(left.bad > 0, Act::Garbage(conn));
+        for (client, namespace) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+            let is_own = client == it.client;
+            let view = it.view[namespace];
+            let is_offered = world.has_kept(client, namespace) && view == View::Out;
+            let (client, namespace) = (client as u8, namespace as u8);
+            offer(
+                is_offered && left.returns > 0 && (is_own || left.bad > 0),
+                Act::Return(conn, namespace, client),
+            );
+        }
         for namespace in 0..2 {
             let view = it.view[usize::from(namespace)];
             let is_in = view == View::In;
@@ -252,6 +273,10 @@ fn offer_application(place: &Place, acts: &mut Vec<Act>) {
         let is_offered = it.is_alive || is_stale;
         offer(is_offered && left.emits > 0, Act::Emit(socket));
         offer(it.is_alive && left.volatiles > 0, Act::Volatile(socket));
+        offer(
+            it.is_alive && left.volatiles > 0 && left.questions > 0,
+            Act::AskVolatile(socket),
+        );
         offer(it.is_alive && left.questions > 0, Act::AskOne(socket));
         offer(it.is_alive && left.questions > 0, Act::AskForever(socket));
         offer(is_offered && left.kicks > 0, Act::Kick(socket));
@@ -263,7 +288,9 @@ fn offer_application(place: &Place, acts: &mut Vec<Act>) {
             has_members && left.broadcasts > 0,
             Act::Broadcast(namespace),
         );
-        offer(has_members && left.polls > 0, Act::AskAll(namespace));
+        // To nobody, too.
+        let exists = has_members || namespace == 0 || !world.settings.is_dynamic;
+        offer(exists && left.polls > 0, Act::AskAll(namespace));
         offer(has_members && left.kicks > 1, Act::KickAll(namespace));
     }
     for (ack, it) in (0..).zip(&world.acks) {
@@ -306,6 +333,12 @@ fn spend(world: &World, left: &mut Budget, act: Act) {
             let view = world.conns[usize::from(conn)].view[usize::from(namespace)];
             left.bad -= u8::from(view != View::In);
         }
+        Act::Return(conn, _, client) => {
+            one(&mut left.returns);
+            left.bad -= u8::from(world.conns[usize::from(conn)].client != usize::from(client));
+        }
+        Act::Idle => one(&mut left.idles),
+        Act::AskVolatile(_) => one(&mut left.volatiles),
         Act::AnswerFirst(..) | Act::Garbage(_) => one(&mut left.bad),
         Act::Lose(_) => one(&mut left.loses),
         Act::Accept(pending) | Act::Refuse(pending) => {
@@ -339,6 +372,11 @@ fn perform(world: &mut World, act: Act) -> Check {
     match act {
         Act::Open(client) => world.open(client.into()),
         Act::Connect(conn, namespace) => world.connect(conn.into(), namespace.into()),
+        Act::Return(conn, namespace, client) => {
+            world.come_back(conn.into(), namespace.into(), client.into())
+        }
+        Act::Idle => world.idle(),
+        Act::AskVolatile(one) => world.emit(socket(one), true, Wait::AtMost(ACK_TIMEOUT)),
         Act::Leave(conn, namespace) => world.leave(conn.into(), namespace.into()),
         Act::Say(conn, namespace) => world.say(conn.into(), namespace.into(), false),
         Act::Ask(conn, namespace) => world.say(conn.into(), namespace.into(), true),

@@ -54,6 +54,45 @@ pub enum View {
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Due {
     text: String,
+    /// What follows the text is the machine's choice: an offset, or the secret of a life.
+    choice: Option<Choice>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Choice {
+    /// Of this event.
+    Offset(usize),
+    /// Of this life.
+    Secret(usize),
+}
+
+/// What a client may come back to: a socket, and those that replace it.
+struct Life {
+    pid: Option<String>,
+    state: LifeState,
+    namespace: usize,
+    /// Its public id.
+    id: String,
+    /// The events that it has to get, in order.
+    log: Vec<usize>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum LifeState {
+    Live(usize),
+    Away,
+    Gone,
+}
+
+/// What a client keeps of its life in a namespace.
+#[derive(Clone, Default)]
+pub struct Kept {
+    life: Option<usize>,
+    offset: Option<String>,
+    /// How many events of its life it got.
+    got: usize,
+    /// What came before the answer to its CONNECT.
+    early: Vec<String>,
 }
 
 pub struct Conn {
@@ -86,6 +125,8 @@ pub struct Pending {
     pub namespace: usize,
     by: Instant,
     pub is_over: bool,
+    /// The life that its client wants to go on with, and how much of it the client has.
+    claim: Option<(usize, usize)>,
 }
 
 pub struct Socket {
@@ -96,6 +137,7 @@ pub struct Socket {
     pub is_alive: bool,
     /// The answers it owes.
     owes: BTreeMap<u64, usize>,
+    life: usize,
 }
 
 pub struct Ack {
@@ -124,6 +166,11 @@ pub struct World {
     pub sockets: Vec<Socket>,
     pub acks: Vec<Ack>,
     pub questions: Vec<Question>,
+    lives: Vec<Life>,
+    /// By client and namespace.
+    pub kept: [[Kept; 2]; 2],
+    /// The offsets of events, as far as they are known.
+    offsets: BTreeMap<usize, String>,
     next_ack: [u64; 2],
     /// Numbers of events, either way.
     emitted: usize,
@@ -133,6 +180,8 @@ pub struct World {
     /// Deadlines may be due.
     is_waiting: bool,
     pub is_shut_down: bool,
+    /// So much time has passed that sessions and events are forgotten.
+    pub is_aged: bool,
     /// Batches are reported as written when the script says so.
     pub is_slow: bool,
     /// Clients hear what is on the wire when the script says so.
@@ -152,12 +201,16 @@ impl World {
             sockets: Vec::new(),
             acks: Vec::new(),
             questions: Vec::new(),
+            lives: Vec::new(),
+            kept: Default::default(),
+            offsets: BTreeMap::new(),
             next_ack: [0; 2],
             emitted: 0,
             said: 0,
             expected: VecDeque::new(),
             is_waiting: false,
             is_shut_down: false,
+            is_aged: false,
             is_slow: false,
             is_crossing: false,
             log: has_log.then(Vec::new),
@@ -202,19 +255,31 @@ impl World {
             hold!(matches!(answer, Answer::Refused(_)), "it is accepted again");
             return self.take();
         }
+        let claim = self.pendings[pending].claim;
+        if claim.is_some_and(|(life, _)| self.lives[life].state == LifeState::Gone) {
+            // What was promised cannot be kept.
+            hold!(matches!(answer, Answer::Refused(_)), "{answer:?}");
+            let reason = CloseReason::ForcedClose;
+            self.clear(conn, DisconnectReason::Connection(reason));
+            return self.take();
+        }
         let socket = self.sockets.len();
         hold!(
             answer == Answer::Done(Some(socket)),
             "accepting is answered by {answer:?}"
         );
+        if let Some((life, _)) = claim {
+            self.take_over(life);
+        }
+        self.pendings[pending].is_over = true;
         if self.settings.is_dynamic && namespace == 1 && !self.has_members(1) {
             self.expect(Seen::NamespaceOpened { namespace });
         }
-        self.pendings[pending].is_over = true;
         let key = self.bench.sockets[socket];
         let id = self.bench.server.id_of(key).map(|id| id.to_string());
         let id = id.ok_or("an accepted socket has no id")?;
-        self.owe(conn, format!("40{}{{\"sid\":\"{id}\"}}", before(namespace)));
+        let life = self.begin_life(claim, conn, namespace, &id)?;
+        self.lives[life].state = LifeState::Live(socket);
         self.sockets.push(Socket {
             conn,
             namespace,
@@ -222,11 +287,65 @@ impl World {
             id,
             is_alive: true,
             owes: BTreeMap::new(),
+            life,
         });
         let it = &mut self.conns[conn];
         it.set(namespace, Some(Standing::Joined(socket)));
         it.idle_by = None;
         self.take()
+    }
+
+    /// A client comes back: its old connection, if there is one, closes.
+    fn take_over(&mut self, life: usize) {
+        let state = std::mem::replace(&mut self.lives[life].state, LifeState::Away);
+        if let LifeState::Live(socket) = state {
+            let old = self.sockets[socket].conn;
+            self.clear(old, DisconnectReason::TakenOver);
+            self.conns[old].due.clear();
+        }
+    }
+
+    /// A socket begins a life, or goes on with one: then what was missed comes first.
+    fn begin_life(
+        &mut self,
+        claim: Option<(usize, usize)>,
+        conn: usize,
+        namespace: usize,
+        id: &str,
+    ) -> Result<usize, String> {
+        let before = before(namespace);
+        let answer = format!("40{before}{{\"sid\":\"{id}\"");
+        if let Some((life, from)) = claim {
+            hold!(self.lives[life].id == id, "a life goes on with another id");
+            for number in self.lives[life].log[from..].to_vec() {
+                self.owe_event(conn, namespace, number);
+            }
+            match self.lives[life].pid.clone() {
+                Some(pid) => self.owe(conn, format!("{answer},\"pid\":\"{pid}\"}}")),
+                None => self.owe_more(conn, format!("{answer},\"pid\":\""), Choice::Secret(life)),
+            }
+            return Ok(life);
+        }
+        let life = self.lives.len();
+        self.lives.push(Life {
+            pid: None,
+            state: LifeState::Gone,
+            namespace,
+            id: id.to_owned(),
+            log: Vec::new(),
+        });
+        if self.settings.has_recovery {
+            self.owe_more(conn, format!("{answer},\"pid\":\""), Choice::Secret(life));
+        } else {
+            self.owe(conn, format!("{answer}}}"));
+        }
+        Ok(life)
+    }
+
+    /// An event that is kept.
+    fn owe_event(&mut self, conn: usize, namespace: usize, number: usize) {
+        let text = format!("42{}[\"s\",{number},\"", before(namespace));
+        self.owe_more(conn, text, Choice::Offset(number));
     }
 
     pub fn refuse(&mut self, pending: usize) -> Check {
@@ -270,6 +389,7 @@ impl World {
         });
         let id_text = id.map(|id| id.to_string()).unwrap_or_default();
         let text = format!("42{}{id_text}[\"s\",{number}]", before(namespace));
+        let is_kept = self.settings.has_recovery && !volatile && ack == Wait::No;
         let mut reached = BTreeSet::new();
         for &socket in &targets {
             let conn = self.sockets[socket].conn;
@@ -277,7 +397,20 @@ impl World {
                 continue;
             }
             reached.insert(socket);
-            self.owe(conn, text.clone());
+            if is_kept {
+                self.owe_event(conn, namespace, number);
+            } else {
+                self.owe(conn, text.clone());
+            }
+        }
+        for life in self.lives.iter_mut().filter(|_| is_kept) {
+            let is_meant = match whom {
+                Whom::All(namespace) => life.namespace == namespace,
+                Whom::Socket(socket) => life.state == LifeState::Live(socket),
+            };
+            if is_meant && life.state != LifeState::Gone {
+                life.log.push(number);
+            }
         }
         let dropped = targets.len() - reached.len();
         let is_single = matches!(whom, Whom::Socket(_));
@@ -416,13 +549,72 @@ impl World {
         done
     }
 
+    /// Time passes in which clients answer pings, and nothing else happens: longer than a packet
+    /// that crossed a disconnection is waited for.
+    pub fn idle(&mut self) -> Check {
+        let modes = (self.is_slow, self.is_crossing);
+        self.settle_network()?;
+        for span in [PING_INTERVAL, PING_TIMEOUT] {
+            self.wait_until(self.now + span)?;
+        }
+        (self.is_slow, self.is_crossing) = modes;
+        Ok(())
+    }
+
+    /// All that is on its way arrives.
+    pub fn settle_network(&mut self) -> Check {
+        (self.is_slow, self.is_crossing) = (false, false);
+        self.take()
+    }
+
+    /// Whether a client has a life to go on with.
+    pub fn may_return(&self, client: usize, namespace: usize) -> bool {
+        let life = self.kept[client][namespace].life;
+        life.is_some_and(|life| self.lives[life].state != LifeState::Gone)
+    }
+
+    /// Who is connected has all events of its life.
+    pub fn check_lives(&self) -> Check {
+        for (conn, it) in self.conns.iter().enumerate() {
+            for namespace in 0..2 {
+                let kept = &self.kept[it.client][namespace];
+                let is_in = it.view[namespace] == View::In && it.phase == Phase::Open;
+                let Some(life) = kept.life.filter(|_| is_in && self.is_current(conn)) else {
+                    continue;
+                };
+                let (got, sent) = (kept.got, self.lives[life].log.len());
+                hold!(
+                    got == sent,
+                    "client {} has {got} events of {sent} in {}",
+                    it.client,
+                    NAMES[namespace]
+                );
+            }
+        }
+        Ok(())
+    }
+
+    pub fn has_kept(&self, client: usize, namespace: usize) -> bool {
+        self.kept[client][namespace].life.is_some()
+    }
+
     // What the server has to do.
 
     /// A packet has to leave, unless the connection is gone.
     fn owe(&mut self, conn: usize, text: String) {
+        self.push_due(conn, Due { text, choice: None });
+    }
+
+    /// A packet whose end is the machine's choice.
+    fn owe_more(&mut self, conn: usize, text: String, choice: Choice) {
+        let choice = Some(choice);
+        self.push_due(conn, Due { text, choice });
+    }
+
+    fn push_due(&mut self, conn: usize, due: Due) {
         let it = &mut self.conns[conn];
         if it.phase != Phase::Over {
-            it.due.push_back(Due { text });
+            it.due.push_back(due);
         }
     }
 
@@ -434,6 +626,15 @@ impl World {
     fn end_socket(&mut self, socket: usize, reason: DisconnectReason) {
         let it = &mut self.sockets[socket];
         it.is_alive = false;
+        let life = &mut self.lives[it.life];
+        if life.state == LifeState::Live(socket) {
+            let is_kept = self.settings.has_recovery && reason.is_recoverable();
+            life.state = if is_kept {
+                LifeState::Away
+            } else {
+                LifeState::Gone
+            };
+        }
         let (conn, namespace) = (it.conn, it.namespace);
         let (rooms, owes) = (it.rooms.clone(), std::mem::take(&mut it.owes));
         self.conns[conn].set(namespace, None);
@@ -594,6 +795,25 @@ impl World {
                 let counts = (it.open.len(), it.answered, it.missing);
                 _ = write!(known, "{:?}", (counts, self.span(it.deadline)));
             }
+        }
+        for it in &self.lives {
+            let state = match it.state {
+                LifeState::Live(socket) => format!("{}", self.sockets[socket].conn),
+                state => format!("{state:?}"),
+            };
+            _ = write!(
+                known,
+                "{:?}",
+                (it.namespace, state, it.log.len(), it.pid.is_some())
+            );
+        }
+        for kept in self
+            .kept
+            .iter()
+            .flatten()
+            .filter(|_| self.settings.has_recovery)
+        {
+            _ = write!(known, "{:?}", (kept.life, kept.got, kept.early.len()));
         }
         for it in self.questions.iter().filter(|it| !it.is_answered) {
             let is_alive = self.sockets[it.socket].is_alive;

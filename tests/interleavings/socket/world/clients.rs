@@ -6,6 +6,8 @@ impl World {
     /// A client opens a connection.
     pub fn open(&mut self, client: usize) -> Check {
         let conn = self.conns.len();
+        let it = &mut self.kept[client];
+        it.iter_mut().for_each(|it| it.early.clear());
         self.conns.push(Conn {
             client,
             phase: Phase::Offered,
@@ -51,16 +53,46 @@ impl World {
     }
 
     pub fn connect(&mut self, conn: usize, namespace: usize) -> Check {
+        if let Some(kept) = self.kept[self.conns[conn].client].get_mut(namespace) {
+            *kept = Kept::default();
+        }
+        self.begin_connect(conn, namespace, None, "")
+    }
+
+    /// A client wants to go on with the life of one: its own, as a rule.
+    pub fn come_back(&mut self, conn: usize, namespace: usize, whose: usize) -> Check {
+        let client = self.conns[conn].client;
+        let mut kept = self.kept[whose][namespace].clone();
+        kept.early.clear();
+        let Some(life) = kept.life else {
+            return self.connect(conn, namespace);
+        };
+        let pid = self.lives[life].pid.clone().ok_or("a secret nobody told")?;
+        let offset = kept.offset.as_ref();
+        let offset = offset.map(|offset| format!(",\"offset\":\"{offset}\""));
+        let auth = format!("{{\"pid\":\"{pid}\"{}}}", offset.unwrap_or_default());
+        let claim = Some((life, kept.got));
+        self.kept[client][namespace] = kept;
+        self.begin_connect(conn, namespace, claim, &auth)
+    }
+
+    fn begin_connect(
+        &mut self,
+        conn: usize,
+        namespace: usize,
+        claim: Option<(usize, usize)>,
+        auth: &str,
+    ) -> Check {
         if self.is_heard(conn) {
-            self.expect_connect(conn, namespace);
+            self.expect_connect(conn, namespace, claim);
         }
         if namespace < NAMES.len() {
             self.conns[conn].view[namespace] = View::Asked;
         }
-        self.read(conn, format!("40{}", before(namespace)))
+        self.read(conn, format!("40{}{auth}", before(namespace)))
     }
 
-    fn expect_connect(&mut self, conn: usize, namespace: usize) {
+    fn expect_connect(&mut self, conn: usize, namespace: usize, claim: Option<(usize, usize)>) {
         if namespace >= NAMES.len() {
             let text = "{\"message\":\"Invalid namespace\"}";
             return self.owe(conn, format!("44{}{text}", before(namespace)));
@@ -73,6 +105,14 @@ impl World {
                     namespace,
                     by: self.now + DECISION_TIMEOUT,
                     is_over: false,
+                    claim: claim.filter(|&(life, _)| self.lives[life].state != LifeState::Gone),
+                });
+                let recovery = claim.map(|(life, from)| {
+                    let life = &self.lives[life];
+                    match life.state {
+                        LifeState::Gone => Err(()),
+                        LifeState::Away | LifeState::Live(_) => Ok(life.log.len() - from),
+                    }
                 });
                 self.conns[conn].set(namespace, Some(Standing::Pending(pending)));
                 self.conns[conn].left.retain(|&(key, _)| key != namespace);
@@ -82,7 +122,7 @@ impl World {
                     conn,
                     namespace,
                     is_known: is_fixed || self.has_members(namespace),
-                    auth: "{}".to_owned(),
+                    recovery,
                 });
             }
             Some(Standing::Joined(_) | Standing::Pending(_)) => {
@@ -198,6 +238,8 @@ impl World {
         it.wire.clear();
         it.view = [View::Out; 2];
         it.owes.clear();
+        let client = it.client;
+        self.kept[client].iter_mut().for_each(|it| it.early.clear());
         let reason = CloseReason::TransportClose;
         self.clear(conn, DisconnectReason::Connection(reason));
         self.call(&Call::Lost(conn));
@@ -209,6 +251,10 @@ impl World {
         let Some(text) = self.conns[conn].wire.pop_front() else {
             return Ok(());
         };
+        if !self.is_current(conn) {
+            // Its client has given the connection up.
+            return Ok(());
+        }
         self.note(|| format!("client hears {text}"));
         if text == "2" {
             self.conns[conn].pong_by = None;
@@ -222,7 +268,10 @@ impl World {
         let kind = kind_of(&text);
         let namespace = usize::from(kind.contains("/b"));
         match kind.get(1..2) {
-            Some("0") if it.view[namespace] == View::Asked => it.view[namespace] = View::In,
+            Some("0") if it.view[namespace] == View::Asked => {
+                it.view[namespace] = View::In;
+                return self.on_answer(conn, namespace, &text);
+            }
             Some("1" | "4") => {
                 it.view[namespace] = View::Out;
                 it.owes.retain(|&(of, _)| of != namespace);
@@ -232,9 +281,55 @@ impl World {
                 if let Ok(id) = id.parse() {
                     it.owes.push((namespace, id));
                 }
+                return self.on_event(conn, namespace, text);
             }
             _ => {}
         }
+        Ok(())
+    }
+
+    /// The client is let in: it goes on with its life, or begins another.
+    fn on_answer(&mut self, conn: usize, namespace: usize, text: &str) -> Check {
+        if !self.settings.has_recovery {
+            return Ok(());
+        }
+        let mut lives = self.lives.iter();
+        let life = lives.position(|it| it.pid.as_ref().is_some_and(|pid| text.contains(&**pid)));
+        let kept = &mut self.kept[self.conns[conn].client][namespace];
+        let early = std::mem::take(&mut kept.early);
+        if kept.life != life {
+            *kept = Kept {
+                life,
+                ..Kept::default()
+            };
+        }
+        early
+            .into_iter()
+            .try_for_each(|text| self.on_event(conn, namespace, text))
+    }
+
+    /// Each event of a life comes once, in order, none left out.
+    fn on_event(&mut self, conn: usize, namespace: usize, text: String) -> Check {
+        let kept = &mut self.kept[self.conns[conn].client][namespace];
+        let Some((number, offset)) = text
+            .trim_end_matches("\"]")
+            .split_once("[\"s\",")
+            .and_then(|(_, rest)| rest.split_once(",\""))
+        else {
+            return Ok(());
+        };
+        if self.conns[conn].view[namespace] != View::In {
+            kept.early.push(text);
+            return Ok(());
+        }
+        let life = kept.life.ok_or("an event before any life")?;
+        let next = self.lives[life].log.get(kept.got).copied();
+        hold!(
+            next.map(|next| next.to_string()).as_deref() == Some(number),
+            "the client gets event {number} instead of {next:?}"
+        );
+        kept.got += 1;
+        kept.offset = Some(offset.to_owned());
         Ok(())
     }
 }

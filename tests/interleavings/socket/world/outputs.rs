@@ -57,7 +57,7 @@ impl World {
                 Ok(())
             }
             Seen::Write { conn, frames } => self.on_write(conn, frames),
-            Seen::Close { conn, .. } => {
+            Seen::Close { conn, abort } => {
                 hold!(
                     self.conns[conn].phase == Phase::Open,
                     "connection {conn} is closed, which is none"
@@ -67,7 +67,7 @@ impl World {
                 }
                 let it = &mut self.conns[conn];
                 hold!(
-                    it.due.is_empty() || it.pong_by.is_some_and(|by| by <= self.now),
+                    it.due.is_empty() || abort && it.pong_by.is_some_and(|by| by <= self.now),
                     "connection {conn} is closed before {:?} left",
                     it.due
                 );
@@ -187,12 +187,40 @@ impl World {
             if text.starts_with("0{") {
                 continue;
             }
-            let due = it.due.pop_front().map(|it| it.text);
-            hold!(
-                due.as_ref() == Some(text),
-                "{text} leaves instead of {due:?}"
-            );
+            let due = it.due.pop_front();
+            let (is_due, rest) = match &due {
+                Some(Due {
+                    text: due,
+                    choice: None,
+                }) => (due == text, None),
+                Some(Due {
+                    text: due,
+                    choice: Some(choice),
+                }) => {
+                    let rest = text.strip_prefix(&**due);
+                    (rest.is_some(), rest.map(|rest| (*choice, rest)))
+                }
+                None => (false, None),
+            };
+            hold!(is_due, "{text} leaves instead of {due:?}");
+            match rest {
+                Some((Choice::Offset(number), rest)) => {
+                    let offset = rest.trim_end_matches("\"]").to_owned();
+                    let known = self.offsets.entry(number).or_insert_with(|| offset.clone());
+                    hold!(*known == offset, "event {number} has another offset");
+                }
+                Some((Choice::Secret(life), rest)) => {
+                    self.lives[life].pid = Some(rest.trim_end_matches("\"}").to_owned());
+                }
+                None => {}
+            }
         }
+        let mut offsets = self.offsets.values().zip(self.offsets.values().skip(1));
+        hold!(
+            offsets.all(|(one, next)| one < next),
+            "offsets do not ascend: {:?}",
+            self.offsets
+        );
         it.batch = Some(frames);
         Ok(())
     }
@@ -285,7 +313,11 @@ impl World {
                 ((None, Vec::new()), None)
             };
             hold!(known == expected, "socket {index} is {known:?}");
-            hold!(found == here, "socket {index} is found by its id");
+            // A life that goes on has its id in another socket.
+            let mut sockets = self.sockets.iter();
+            let alive = sockets.position(|other| other.is_alive && other.id == it.id);
+            let alive = alive.map(|alive| self.bench.sockets[alive]);
+            hold!(found == alive, "socket {index} is found by its id");
             hold!(
                 server.session_of(key) == here.and(session),
                 "socket {index} is on another connection"
@@ -331,6 +363,13 @@ impl World {
             counted.acks,
             counted.dynamic_namespaces,
             counted.rooms,
+        );
+        let away = self.lives.iter();
+        let away = away.filter(|it| it.state == LifeState::Away).count();
+        hold!(
+            counted.recovery.sessions == away || self.is_aged,
+            "{} sessions are kept, {away} should",
+            counted.recovery.sessions
         );
         hold!(
             gauges == known,
