@@ -10,6 +10,7 @@
 mod support;
 
 mod socket_server {
+    mod limits;
     mod namespaces;
     mod recovery;
     mod rooms;
