@@ -250,7 +250,7 @@ fn a_client_that_comes_back_after_any_part_of_what_was_sent() {
         returns: 1,
         loses: 1,
         emits: 2,
-        broadcasts: 1,
+        idles: 1,
         is_crossing: true,
         ..Budget::default()
     };
@@ -259,6 +259,7 @@ fn a_client_that_comes_back_after_any_part_of_what_was_sent() {
         returns: 2,
         loses: 2,
         emits: 3,
+        broadcasts: 1,
         volatiles: 1,
         questions: 1,
         kicks: 1,

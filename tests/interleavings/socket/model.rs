@@ -5,7 +5,7 @@ use std::time::Duration;
 use socketio_proto::{edge::Machine as _, socket::Wait, time::Instant};
 
 use super::{
-    bench::{ACK_TIMEOUT, Settings, Whom},
+    bench::{ACK_TIMEOUT, PING_INTERVAL, Settings, Whom},
     endings,
     world::{Phase, View, World},
 };
@@ -21,6 +21,8 @@ pub enum Act {
     Return(u8, u8, u8),
     /// Time in which clients answer pings and nothing else happens.
     Idle,
+    /// Time to the next ping, which is on its way then.
+    Far,
     AskVolatile(u8),
     Leave(u8, u8),
     Say(u8, u8),
@@ -165,6 +167,7 @@ impl Model for Orders {
         let due = world.bench.server.poll_timeout();
         if left.idles > 0 {
             acts.push(Act::Idle);
+            acts.extend(world.is_crossing.then_some(Act::Far));
         }
         if let Some(due) = due.filter(|_| left.waits > 0) {
             let is_near = due.saturating_duration_since(world.now) <= Duration::from_micros(1);
@@ -337,7 +340,7 @@ fn spend(world: &World, left: &mut Budget, act: Act) {
             one(&mut left.returns);
             left.bad -= u8::from(world.conns[usize::from(conn)].client != usize::from(client));
         }
-        Act::Idle => one(&mut left.idles),
+        Act::Idle | Act::Far => one(&mut left.idles),
         Act::AskVolatile(_) => one(&mut left.volatiles),
         Act::AnswerFirst(..) | Act::Garbage(_) => one(&mut left.bad),
         Act::Lose(_) => one(&mut left.loses),
@@ -376,6 +379,7 @@ fn perform(world: &mut World, act: Act) -> Check {
             world.come_back(conn.into(), namespace.into(), client.into())
         }
         Act::Idle => world.idle(),
+        Act::Far => world.wait_until(world.now + PING_INTERVAL),
         Act::AskVolatile(one) => world.emit(socket(one), true, Wait::AtMost(ACK_TIMEOUT)),
         Act::Leave(conn, namespace) => world.leave(conn.into(), namespace.into()),
         Act::Say(conn, namespace) => world.say(conn.into(), namespace.into(), false),
