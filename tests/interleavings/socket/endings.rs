@@ -53,7 +53,6 @@ fn abandon(world: &mut World) -> Check {
 
 fn nothing_is_left(world: &mut World) -> Check {
     // Far from all that was: what is left is what a new server has.
-    world.is_aged = true;
     world.wait_until(world.now + Duration::from_secs(3_600))?;
     hold!(
         world.bench.server.poll_timeout().is_none(),

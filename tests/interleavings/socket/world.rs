@@ -7,6 +7,7 @@ mod outputs;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     fmt::Write as _,
+    time::Duration,
 };
 
 use socketio_proto::{
@@ -17,8 +18,8 @@ use socketio_proto::{
 };
 
 use super::bench::{
-    ACK_TIMEOUT, Answer, Bench, CONNECT_TIMEOUT, Call, DECISION_TIMEOUT, NAMES, PING_INTERVAL,
-    PING_TIMEOUT, Seen, Settings, Whom,
+    ACK_TIMEOUT, Answer, Bench, CONNECT_TIMEOUT, Call, DECISION_TIMEOUT, MAX_DISCONNECTION, NAMES,
+    PING_INTERVAL, PING_TIMEOUT, Seen, Settings, Whom,
 };
 use crate::{
     form::{self, Names},
@@ -70,6 +71,8 @@ enum Choice {
 struct Life {
     pid: Option<String>,
     state: LifeState,
+    /// When it was lost last.
+    lost: Option<Instant>,
     namespace: usize,
     /// Its public id.
     id: String,
@@ -180,8 +183,6 @@ pub struct World {
     /// Deadlines may be due.
     is_waiting: bool,
     pub is_shut_down: bool,
-    /// So much time has passed that sessions and events are forgotten.
-    pub is_aged: bool,
     /// Batches are reported as written when the script says so.
     pub is_slow: bool,
     /// Clients hear what is on the wire when the script says so.
@@ -210,7 +211,6 @@ impl World {
             expected: VecDeque::new(),
             is_waiting: false,
             is_shut_down: false,
-            is_aged: false,
             is_slow: false,
             is_crossing: false,
             log: has_log.then(Vec::new),
@@ -330,6 +330,7 @@ impl World {
         self.lives.push(Life {
             pid: None,
             state: LifeState::Gone,
+            lost: None,
             namespace,
             id: id.to_owned(),
             log: Vec::new(),
@@ -530,12 +531,30 @@ impl World {
     /// Moves the clock.
     pub fn wait_until(&mut self, instant: Instant) -> Check {
         self.now = self.now.max(instant);
+        for life in self.lives.iter().filter(|it| it.state == LifeState::Away) {
+            // Positions ascend strictly, so that one may lie a few microseconds ahead of the time.
+            let until = life.lost.map_or(self.now, |lost| lost + MAX_DISCONNECTION);
+            if until <= self.now {
+                self.now = self.now.max(until + Duration::from_micros(10));
+            }
+        }
         self.is_waiting = true;
         let now = self.now;
         self.note(|| format!("it is {now:?}"));
+        for life in &mut self.lives {
+            let is_old = life
+                .lost
+                .is_some_and(|lost| lost + MAX_DISCONNECTION <= now);
+            if life.state == LifeState::Away && is_old {
+                life.state = LifeState::Gone;
+            }
+        }
         for it in &mut self.conns {
             if !it.is_closed && it.ping_at <= now && it.pong_by.is_none() {
-                it.pong_by = Some(now + PING_TIMEOUT);
+                let gone = it.ping_at + PING_TIMEOUT;
+                // Who is pinged late has half of the time at least; much too late, it is gone.
+                let by = gone.max(now + PING_TIMEOUT / 2);
+                it.pong_by = Some(if gone <= now { gone } else { by });
             }
         }
         for _ in 0..20 {
@@ -554,8 +573,8 @@ impl World {
     pub fn idle(&mut self) -> Check {
         let modes = (self.is_slow, self.is_crossing);
         self.settle_network()?;
-        for span in [PING_INTERVAL, PING_TIMEOUT] {
-            self.wait_until(self.now + span)?;
+        for _ in 0..5 {
+            self.wait_until(self.now + (PING_INTERVAL + PING_TIMEOUT) / 5)?;
         }
         (self.is_slow, self.is_crossing) = modes;
         Ok(())
@@ -628,6 +647,7 @@ impl World {
         it.is_alive = false;
         let life = &mut self.lives[it.life];
         if life.state == LifeState::Live(socket) {
+            life.lost = Some(self.now);
             let is_kept = self.settings.has_recovery && reason.is_recoverable();
             life.state = if is_kept {
                 LifeState::Away
@@ -797,6 +817,8 @@ impl World {
             }
         }
         for it in &self.lives {
+            let lost = it.lost.filter(|_| it.state == LifeState::Away);
+            let lost = self.span(lost);
             let state = match it.state {
                 LifeState::Live(socket) => format!("{}", self.sockets[socket].conn),
                 state => format!("{state:?}"),
@@ -804,7 +826,7 @@ impl World {
             _ = write!(
                 known,
                 "{:?}",
-                (it.namespace, state, it.log.len(), it.pid.is_some())
+                (it.namespace, state, it.log.len(), it.pid.is_some(), lost)
             );
         }
         for kept in self

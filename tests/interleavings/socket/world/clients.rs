@@ -261,7 +261,7 @@ impl World {
             self.conns[conn].ping_at = self.now + PING_INTERVAL;
             return self.read(conn, "3".to_owned());
         }
-        if text.starts_with("0{") {
+        if text.starts_with("0{") || kind_of(&text).contains("/no") {
             return Ok(());
         }
         let it = &mut self.conns[conn];
@@ -298,10 +298,12 @@ impl World {
         let kept = &mut self.kept[self.conns[conn].client][namespace];
         let early = std::mem::take(&mut kept.early);
         if kept.life != life {
+            // What came before was for a life that the client itself has ended.
             *kept = Kept {
                 life,
                 ..Kept::default()
             };
+            return Ok(());
         }
         early
             .into_iter()

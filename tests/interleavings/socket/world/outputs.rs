@@ -367,7 +367,7 @@ impl World {
         let away = self.lives.iter();
         let away = away.filter(|it| it.state == LifeState::Away).count();
         hold!(
-            counted.recovery.sessions == away || self.is_aged,
+            counted.recovery.sessions == away,
             "{} sessions are kept, {away} should",
             counted.recovery.sessions
         );
