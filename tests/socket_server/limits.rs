@@ -181,11 +181,11 @@ fn a_connection_may_be_in_no_namespace_for_45_seconds_and_again_after_its_last()
         app.driver.sleep(1);
         (before, app.driver.run())
     };
-    let closed = ["close t0", "closed: forced close"].map(str::to_owned);
+    let end = ["close t0", "closed: forced close"].map(str::to_owned);
 
     let mut app = patient(false);
     app.connection();
-    assert_eq!(closes(&mut app), (vec![], closed.to_vec()));
+    assert_eq!(closes(&mut app), (vec![], end.to_vec()));
 
     // A refusal does not begin it anew.
     let mut app = patient(false);
@@ -196,19 +196,18 @@ fn a_connection_may_be_in_no_namespace_for_45_seconds_and_again_after_its_last()
     app.driver.machine.refuse(now, pending, "", None).unwrap();
     app.driver.run();
     app.driver.sleep(5_000);
-    assert_eq!(app.driver.run(), closed);
+    assert_eq!(app.driver.run(), end);
 
     // Leaving one of two does not begin it, leaving the last does.
     let mut app = patient(false);
-    let (t, socket) = app.socket();
+    let (t, _) = app.socket();
     app.join(t, "40/admin,");
     app.driver.sleep(40_000);
     app.says(t, "41/admin,");
     app.driver.sleep(40_000);
     assert_eq!(app.driver.run(), [""; 0]);
     app.says(t, "41");
-    assert_eq!(closes(&mut app), (vec![], closed.to_vec()));
-    _ = socket;
+    assert_eq!(closes(&mut app), (vec![], end.to_vec()));
 
     // So does being thrown out of it.
     let mut app = patient(false);
@@ -219,7 +218,7 @@ fn a_connection_may_be_in_no_namespace_for_45_seconds_and_again_after_its_last()
         .machine
         .disconnect(now, To::Socket(socket), false);
     app.driver.run();
-    assert_eq!(closes(&mut app), (vec![], closed.to_vec()));
+    assert_eq!(closes(&mut app), (vec![], end.to_vec()));
 }
 
 #[test]

@@ -225,10 +225,9 @@ fn offer_clients(place: &Place, acts: &mut Vec<Act>) {
         }
         offer(left.bad > 0, Act::Garbage(conn));
         for (client, namespace) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
-            let is_own = client == it.client;
-            let view = it.view[namespace];
-            let is_offered = world.has_kept(client, namespace) && view == View::Out;
-            let (client, namespace) = (client as u8, namespace as u8);
+            let is_own = usize::from(client) == it.client;
+            let is_out = it.view[usize::from(namespace)] == View::Out;
+            let is_offered = is_out && world.has_kept(client.into(), namespace.into());
             offer(
                 is_offered && left.returns > 0 && (is_own || left.bad > 0),
                 Act::Return(conn, namespace, client),
@@ -341,7 +340,6 @@ fn spend(world: &World, left: &mut Budget, act: Act) {
             left.bad -= u8::from(world.conns[usize::from(conn)].client != usize::from(client));
         }
         Act::Idle | Act::Far => one(&mut left.idles),
-        Act::AskVolatile(_) => one(&mut left.volatiles),
         Act::AnswerFirst(..) | Act::Garbage(_) => one(&mut left.bad),
         Act::Lose(_) => one(&mut left.loses),
         Act::Accept(pending) | Act::Refuse(pending) => {
@@ -355,7 +353,7 @@ fn spend(world: &World, left: &mut Budget, act: Act) {
                 _ => one(&mut left.closes),
             }
         }
-        Act::Volatile(_) => one(&mut left.volatiles),
+        Act::AskVolatile(_) | Act::Volatile(_) => one(&mut left.volatiles),
         Act::Broadcast(_) => one(&mut left.broadcasts),
         Act::AskOne(_) | Act::AskForever(_) => one(&mut left.questions),
         Act::AskAll(_) => one(&mut left.polls),

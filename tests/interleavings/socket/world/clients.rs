@@ -6,8 +6,7 @@ impl World {
     /// A client opens a connection.
     pub fn open(&mut self, client: usize) -> Check {
         let conn = self.conns.len();
-        let it = &mut self.kept[client];
-        it.iter_mut().for_each(|it| it.early.clear());
+        self.forget_early(client);
         self.conns.push(Conn {
             client,
             phase: Phase::Offered,
@@ -59,24 +58,7 @@ impl World {
         self.begin_connect(conn, namespace, None, "")
     }
 
-    /// A client wants to go on with the life of one: its own, as a rule.
-    pub fn come_back(&mut self, conn: usize, namespace: usize, whose: usize) -> Check {
-        let client = self.conns[conn].client;
-        let mut kept = self.kept[whose][namespace].clone();
-        kept.early.clear();
-        let Some(life) = kept.life else {
-            return self.connect(conn, namespace);
-        };
-        let pid = self.lives[life].pid.clone().ok_or("a secret nobody told")?;
-        let offset = kept.offset.as_ref();
-        let offset = offset.map(|offset| format!(",\"offset\":\"{offset}\""));
-        let auth = format!("{{\"pid\":\"{pid}\"{}}}", offset.unwrap_or_default());
-        let claim = Some((life, kept.got));
-        self.kept[client][namespace] = kept;
-        self.begin_connect(conn, namespace, claim, &auth)
-    }
-
-    fn begin_connect(
+    pub(super) fn begin_connect(
         &mut self,
         conn: usize,
         namespace: usize,
@@ -239,7 +221,7 @@ impl World {
         it.view = [View::Out; 2];
         it.owes.clear();
         let client = it.client;
-        self.kept[client].iter_mut().for_each(|it| it.early.clear());
+        self.forget_early(client);
         let reason = CloseReason::TransportClose;
         self.clear(conn, DisconnectReason::Connection(reason));
         self.call(&Call::Lost(conn));
@@ -285,53 +267,6 @@ impl World {
             }
             _ => {}
         }
-        Ok(())
-    }
-
-    /// The client is let in: it goes on with its life, or begins another.
-    fn on_answer(&mut self, conn: usize, namespace: usize, text: &str) -> Check {
-        if !self.settings.has_recovery {
-            return Ok(());
-        }
-        let mut lives = self.lives.iter();
-        let life = lives.position(|it| it.pid.as_ref().is_some_and(|pid| text.contains(&**pid)));
-        let kept = &mut self.kept[self.conns[conn].client][namespace];
-        let early = std::mem::take(&mut kept.early);
-        if kept.life != life {
-            // What came before was for a life that the client itself has ended.
-            *kept = Kept {
-                life,
-                ..Kept::default()
-            };
-            return Ok(());
-        }
-        early
-            .into_iter()
-            .try_for_each(|text| self.on_event(conn, namespace, text))
-    }
-
-    /// Each event of a life comes once, in order, none left out.
-    fn on_event(&mut self, conn: usize, namespace: usize, text: String) -> Check {
-        let kept = &mut self.kept[self.conns[conn].client][namespace];
-        let Some((number, offset)) = text
-            .trim_end_matches("\"]")
-            .split_once("[\"s\",")
-            .and_then(|(_, rest)| rest.split_once(",\""))
-        else {
-            return Ok(());
-        };
-        if self.conns[conn].view[namespace] != View::In {
-            kept.early.push(text);
-            return Ok(());
-        }
-        let life = kept.life.ok_or("an event before any life")?;
-        let next = self.lives[life].log.get(kept.got).copied();
-        hold!(
-            next.map(|next| next.to_string()).as_deref() == Some(number),
-            "the client gets event {number} instead of {next:?}"
-        );
-        kept.got += 1;
-        kept.offset = Some(offset.to_owned());
         Ok(())
     }
 }
