@@ -45,7 +45,7 @@ fn abandon(world: &mut World) -> Check {
     }
     let span = world.now.saturating_duration_since(begin);
     hold!(
-        is_over(world) && span <= PING_INTERVAL + PING_TIMEOUT,
+        is_over(world) && span <= PING_INTERVAL + PING_TIMEOUT + Duration::from_millis(1),
         "without anybody it goes on for {span:?}"
     );
     nothing_is_left(world)

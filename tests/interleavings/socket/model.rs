@@ -226,7 +226,9 @@ fn offer_clients(place: &Place, acts: &mut Vec<Act>) {
         offer(left.bad > 0, Act::Garbage(conn));
         for (client, namespace) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
             let is_own = usize::from(client) == it.client;
-            let is_out = it.view[usize::from(namespace)] == View::Out;
+            // Events of a life that the client has left might be on the wire.
+            let is_quiet = it.wire.is_empty() && it.batch.is_none();
+            let is_out = is_quiet && it.view[usize::from(namespace)] == View::Out;
             let is_offered = is_out && world.has_kept(client.into(), namespace.into());
             offer(
                 is_offered && left.returns > 0 && (is_own || left.bad > 0),
