@@ -288,12 +288,9 @@ fn offer_application(place: &Place, acts: &mut Vec<Act>) {
     }
     for namespace in 0..2 {
         let has_members = world.has_members(usize::from(namespace));
-        offer(
-            has_members && left.broadcasts > 0,
-            Act::Broadcast(namespace),
-        );
         // To nobody, too.
-        let exists = has_members || namespace == 0 || !world.settings.is_dynamic;
+        let exists = world.exists(usize::from(namespace));
+        offer(exists && left.broadcasts > 0, Act::Broadcast(namespace));
         offer(exists && left.polls > 0, Act::AskAll(namespace));
         offer(has_members && left.kicks > 1, Act::KickAll(namespace));
     }

@@ -83,6 +83,8 @@ struct Life {
 enum LifeState {
     Live(usize),
     Away,
+    /// On its way from one connection to another.
+    Moving,
     Gone,
 }
 
@@ -181,6 +183,8 @@ pub struct World {
     expected: VecDeque<Seen>,
     /// Deadlines may be due.
     is_waiting: bool,
+    /// Nobody can come back to the dynamic namespace any more: its end has to be told.
+    is_ending: bool,
     pub is_shut_down: bool,
     /// Batches are reported as written when the script says so.
     pub is_slow: bool,
@@ -209,6 +213,7 @@ impl World {
             said: 0,
             expected: VecDeque::new(),
             is_waiting: false,
+            is_ending: false,
             is_shut_down: false,
             is_slow: false,
             is_crossing: false,
@@ -256,6 +261,7 @@ impl World {
         self.is_waiting = true;
         let now = self.now;
         self.note(|| format!("it is {now:?}"));
+        let existed = self.exists(1);
         for life in &mut self.lives {
             let is_old = life
                 .lost
@@ -264,6 +270,7 @@ impl World {
                 life.state = LifeState::Gone;
             }
         }
+        self.is_ending = existed && !self.exists(1);
         for it in &mut self.conns {
             if !it.is_closed && it.ping_at <= now && it.pong_by.is_none() {
                 let gone = it.ping_at + PING_TIMEOUT;
@@ -353,7 +360,7 @@ impl World {
             it.missing += 1;
             self.settle(ack);
         }
-        if self.settings.is_dynamic && namespace == 1 && !self.has_members(1) {
+        if namespace == 1 && !self.exists(1) {
             self.expect(Seen::NamespaceClosed { namespace });
         }
     }
@@ -363,11 +370,19 @@ impl World {
         sockets.any(|it| it.is_alive && it.namespace == namespace)
     }
 
+    /// Whether a namespace exists: a dynamic one does while somebody is in it or away from it.
+    pub fn exists(&self, namespace: usize) -> bool {
+        let mut lives = self.lives.iter();
+        let is_missed = lives.any(|it| it.state == LifeState::Away && it.namespace == namespace);
+        let is_fixed = namespace == 0 || !self.settings.is_dynamic;
+        is_fixed || is_missed || self.has_members(namespace)
+    }
+
     /// Ids begin anew in a namespace that is gone.
     fn forget_namespace(&mut self) {
         let mut pendings = self.pendings.iter();
         let is_awaited = pendings.any(|it| !it.is_over && it.namespace == 1);
-        if self.settings.is_dynamic && !is_awaited && !self.has_members(1) {
+        if !is_awaited && !self.exists(1) {
             self.next_ack[1] = 0;
         }
     }

@@ -31,7 +31,7 @@ impl World {
             self.take_over(life);
         }
         self.pendings[pending].is_over = true;
-        if self.settings.is_dynamic && namespace == 1 && !self.has_members(1) {
+        if !self.exists(namespace) {
             self.expect(Seen::NamespaceOpened { namespace });
         }
         let key = self.bench.sockets[socket];

@@ -93,17 +93,18 @@ impl World {
                     let life = &self.lives[life];
                     match life.state {
                         LifeState::Gone => Err(()),
-                        LifeState::Away | LifeState::Live(_) => Ok(life.log.len() - from),
+                        LifeState::Away | LifeState::Live(_) | LifeState::Moving => {
+                            Ok(life.log.len() - from)
+                        }
                     }
                 });
                 self.conns[conn].set(namespace, Some(Standing::Pending(pending)));
                 self.conns[conn].left.retain(|&(key, _)| key != namespace);
-                let is_fixed = namespace == 0 || !self.settings.is_dynamic;
                 self.expect(Seen::Connecting {
                     pending,
                     conn,
                     namespace,
-                    is_known: is_fixed || self.has_members(namespace),
+                    is_known: self.exists(namespace),
                     recovery,
                 });
             }

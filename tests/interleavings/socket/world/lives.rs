@@ -76,8 +76,8 @@ impl World {
 
     /// A client comes back: its old connection, if there is one, closes.
     pub(super) fn take_over(&mut self, life: usize) {
-        let state = std::mem::replace(&mut self.lives[life].state, LifeState::Away);
-        if let LifeState::Live(socket) = state {
+        if let LifeState::Live(socket) = self.lives[life].state {
+            self.lives[life].state = LifeState::Moving;
             let old = self.sockets[socket].conn;
             self.clear(old, DisconnectReason::TakenOver);
             self.conns[old].due.clear();

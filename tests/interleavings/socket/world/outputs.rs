@@ -39,6 +39,7 @@ impl World {
             }
         }
         self.forget_namespace();
+        hold!(!self.is_ending, "a namespace does not end");
         if let Some(seen) = self.expected.front() {
             return Err(format!("it does not come: {seen:?}"));
         }
@@ -92,6 +93,10 @@ impl World {
                 if let Some(seen) = expected.find(of) {
                     return Err(format!("connection {conn} is closed before {seen:?}"));
                 }
+                Ok(())
+            }
+            Seen::NamespaceClosed { namespace: 1 } if self.is_ending => {
+                self.is_ending = false;
                 Ok(())
             }
             Seen::Other(what) => Err(format!("nobody asked for {what}")),
@@ -334,7 +339,7 @@ impl World {
                 server.count(key),
                 NAMES[namespace]
             );
-            let is_there = namespace == 0 || !self.settings.is_dynamic || members > 0;
+            let is_there = self.exists(namespace);
             hold!(
                 server.namespace(NAMES[namespace]) == is_there.then_some(key),
                 "{} exists though nobody is in it, or the other way round",
@@ -353,7 +358,7 @@ impl World {
             self.sockets.iter().filter(|it| it.is_alive).count(),
             self.pendings.iter().filter(|it| !it.is_over).count(),
             self.acks.iter().filter(|it| !it.is_over).count(),
-            usize::from(is_dynamic && self.has_members(1)),
+            usize::from(is_dynamic && self.exists(1)),
             // Everybody joins one more room than its own.
             populated.count(),
         );
