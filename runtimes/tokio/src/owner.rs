@@ -53,10 +53,37 @@ impl<M: Drivable, H: Handler<M>> Drop for Owner<M, H> {
             return;
         }
         // Without a runtime, there is neither a transport nor a request that could be told.
-        if let Some(runtime) = Handle::try_current().ok().or_else(|| owners.runtime()) {
-            let shared = Arc::clone(&self.shared);
-            runtime.spawn(async move { shared.close() });
-        }
+        drop(Closing {
+            shared: Arc::clone(&self.shared),
+            runtimes: [Handle::try_current().ok(), owners.runtime()],
+        });
+    }
+}
+
+/// The close of a server, which is a task's to do. Dropped before, it passes to the next runtime: one
+/// that a handle was dropped on may end at once.
+struct Closing<M: Drivable, H: Handler<M>> {
+    shared: Arc<Shared<M, H>>,
+    runtimes: [Option<Handle>; 2],
+}
+
+impl<M: Drivable, H: Handler<M>> Closing<M, H> {
+    fn close(mut self) {
+        self.runtimes = [None, None];
+        self.shared.close();
+    }
+}
+
+impl<M: Drivable, H: Handler<M>> Drop for Closing<M, H> {
+    fn drop(&mut self) {
+        let Some(runtime) = self.runtimes.iter_mut().find_map(Option::take) else {
+            return;
+        };
+        let next = Self {
+            shared: Arc::clone(&self.shared),
+            runtimes: std::mem::take(&mut self.runtimes),
+        };
+        runtime.spawn(async move { next.close() });
     }
 }
 

@@ -180,6 +180,26 @@ async fn the_last_handle_may_be_dropped_on_any_thread() {
 }
 
 #[tokio::test]
+async fn the_last_handle_may_be_dropped_on_a_runtime_that_ends_at_once() {
+    let io = Io::new();
+    let mut watch = Watch::over(&io);
+    let (port, serving) = serve_for_now(&io).await;
+    let mut client = Client::join(port).await;
+    abort(serving).await;
+
+    let brief = || {
+        let brief = runtime();
+        let _inside = brief.enter();
+        drop(io);
+    };
+    std::thread::spawn(brief).join().unwrap();
+
+    client.closed().await;
+    assert_eq!(watch.reason().await, DisconnectReason::ServerShutdown);
+    watch.gone().await;
+}
+
+#[tokio::test]
 async fn a_socket_that_somebody_keeps_keeps_the_server_open() {
     let io = Io::new();
     let watch = Watch::over(&io);
