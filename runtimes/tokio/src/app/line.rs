@@ -10,7 +10,8 @@ use std::{
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// The most that may wait while a thread works on it; other threads then wait with what they add.
+/// The most that may wait while a thread works on it; other threads then wait with what they add. It
+/// is also the least that a thread does before one of these relieves it.
 const MOST: usize = 1_024;
 
 /// Calls of an application's functions in the order in which they were added, one at a time.
@@ -28,6 +29,8 @@ pub(crate) struct Line {
 struct Queue {
     waiting: VecDeque<Work>,
     runner: Option<ThreadId>,
+    /// How many threads wait until less does.
+    blocked: usize,
 }
 
 impl Line {
@@ -45,14 +48,21 @@ impl Line {
             if runner == own || queue.waiting.len() <= MOST {
                 return;
             }
+            queue.blocked += 1;
             let woken = self.moved.wait(queue);
             queue = woken.unwrap_or_else(PoisonError::into_inner);
+            queue.blocked -= 1;
         }
         queue.runner = Some(own);
-        while let Some(work) = queue.waiting.pop_front() {
+        let mut done = 0;
+        // Those who add more than gets done would keep this thread for ever.
+        while (done < MOST || queue.blocked == 0)
+            && let Some(work) = queue.waiting.pop_front()
+        {
             drop(queue);
             // Whoever has listeners reports their panics; what is left is that of a drop.
             _ = catch_unwind(AssertUnwindSafe(work));
+            done += 1;
             queue = self.queue();
             if queue.waiting.len() == MOST {
                 self.moved.notify_all();
@@ -76,7 +86,11 @@ impl fmt::Debug for Line {
 #[cfg(test)]
 mod tests {
     use std::{
-        sync::{Arc, mpsc},
+        sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering},
+            mpsc,
+        },
         time::Duration,
     };
 
@@ -131,6 +145,37 @@ mod tests {
         is_done.recv().unwrap();
         working.join().unwrap();
         adding.join().unwrap();
+        assert!(line.queue().waiting.is_empty());
+    }
+
+    #[test]
+    fn a_thread_that_works_is_relieved_by_one_that_adds_too_much() {
+        let line = Arc::new(Line::default());
+        let is_relieved = Arc::new(AtomicBool::new(false));
+        let (begun, is_begun) = mpsc::channel();
+        let (go_on, may_go_on) = mpsc::channel::<()>();
+        let (working, relieved) = (Arc::clone(&line), Arc::clone(&is_relieved));
+        let working = thread::spawn(move || {
+            working.push(move || {
+                begun.send(()).unwrap();
+                may_go_on.recv().unwrap();
+            });
+            working.run();
+            relieved.store(true, Ordering::SeqCst);
+        });
+        is_begun.recv().unwrap();
+
+        // More than it gets done, all the time.
+        for _ in 0..50 {
+            for _ in 0..2 * MOST {
+                line.push(thread::yield_now);
+            }
+            _ = go_on.send(());
+            line.run();
+        }
+        let was_relieved = is_relieved.load(Ordering::SeqCst);
+        working.join().unwrap();
+        assert!(was_relieved);
         assert!(line.queue().waiting.is_empty());
     }
 }
