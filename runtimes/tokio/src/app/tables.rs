@@ -353,10 +353,10 @@ impl Handler<Server> for Tables {
     }
 
     fn on_stop(&mut self) {
-        // Nobody asks for what is to be done later any more, and who waits only sees the other
-        // side gone.
-        self.acks = Slots::new();
-        self.pending = Slots::new();
+        // Who waits sees the other side gone. That wakes them: not under the lock.
+        let acks = std::mem::replace(&mut self.acks, Slots::new());
+        let pending = std::mem::replace(&mut self.pending, Slots::new());
+        self.later.drop((acks, pending));
         for state in self.sockets.values_mut() {
             let reason = DisconnectReason::ServerShutdown;
             let rooms = Box::default();

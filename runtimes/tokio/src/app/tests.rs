@@ -1,6 +1,16 @@
 //! What is left of clients that are gone.
 
-use std::time::Duration;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    task::{Context, Wake},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::Request;
@@ -145,10 +155,10 @@ async fn an_ack_that_nobody_waits_for_is_forgotten() {
 #[tokio::test]
 async fn a_server_that_nobody_uses_is_dropped_with_its_handlers() {
     let io = Io::new();
-    let kept = std::sync::Arc::new(());
-    let handlers = std::sync::Arc::downgrade(&kept);
+    let kept = Arc::new(());
+    let handlers = Arc::downgrade(&kept);
     io.of("/").on("event", move |_: Socket, args: Args| {
-        assert!(std::sync::Arc::strong_count(&kept) > 0);
+        assert!(Arc::strong_count(&kept) > 0);
         async move { Ack(args) }
     });
     let client = Client::open(&io).await;
@@ -180,13 +190,62 @@ async fn a_server_that_panicked_lets_go_of_everybody_who_waits() {
         .unwrap();
 
     let bug = || io.link.with(|_, _, _| panic!("a bug of the server"));
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(bug)).unwrap_err();
+    catch_unwind(AssertUnwindSafe(bug)).unwrap_err();
 
     assert_eq!(one.await.unwrap_err(), AckError::Disconnected);
     assert!(many.await.unwrap().answers.is_empty());
     assert!(each.next().await.is_none());
     // There is nothing left to wait for.
     io.shutdown(Duration::from_secs(10)).await;
+}
+
+/// A waker that uses the server when it is woken: under the lock, that would never end.
+struct Nosy(Io, AtomicBool);
+
+impl Wake for Nosy {
+    fn wake(self: Arc<Self>) {
+        assert!(self.0.link.try_with(|_, _, _| ()).is_none());
+        self.1.store(true, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_panicked_wakes_those_who_wait_without_its_lock() {
+    let io = Io::new();
+    let client = Client::open(&io).await;
+    client.post("40").await;
+    client.poll().await;
+    let sockets = io.sockets();
+    let one = sockets[0].emit_with_ack("question", ()).into_future();
+    let many = io.everyone().emit_with_ack("question", ()).into_future();
+    let mut each = io
+        .everyone()
+        .emit_with_ack("question", ())
+        .stream()
+        .unwrap();
+    let each = async move { drop(each.next().await) };
+    let mut waiting: [Pin<Box<dyn Future<Output = ()> + Send>>; 3] = [
+        Box::pin(async { drop(one.await) }),
+        Box::pin(async { drop(many.await) }),
+        Box::pin(each),
+    ];
+    let wakers = [(); 3].map(|()| Arc::new(Nosy(io.clone(), false.into())));
+    for (future, waker) in waiting.iter_mut().zip(&wakers) {
+        let waker = Arc::clone(waker).into();
+        let mut context = Context::from_waker(&waker);
+        assert!(future.as_mut().poll(&mut context).is_pending());
+    }
+
+    let (done, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        let bug = || io.link.with(|_, _, _| panic!("a bug of the server"));
+        catch_unwind(AssertUnwindSafe(bug)).unwrap_err();
+        done.send(()).unwrap();
+    });
+
+    told.recv_timeout(Duration::from_secs(10)).unwrap();
+    let was_woken = |waker: &Arc<Nosy>| waker.1.load(Ordering::SeqCst);
+    assert!(wakers.iter().all(was_woken));
 }
 
 #[tokio::test]
