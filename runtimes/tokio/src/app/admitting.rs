@@ -10,7 +10,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::{
     Candidate, Handshake,
-    connecting::{NO_NAMESPACE, Withdrawal, admit, judge, judge_unknown},
+    connecting::{NO_NAMESPACE, Withdrawal, admit, judge, judge_new, judge_unknown},
     dynamic::Waiting,
     handshake::Guest,
     inbox::Inbox,
@@ -42,15 +42,31 @@ impl Tables {
         };
         let handshake = Arc::new(Handshake::new(connection.head.clone(), auth));
         let namespace = known.and_then(|namespace| self.namespaces.get(namespace));
+        let candidate = Candidate {
+            name,
+            handshake,
+            recovery,
+        };
         let Some(namespace) = namespace.cloned() else {
-            let candidate = Candidate {
-                name,
-                handshake,
-                recovery,
-            };
             self.on_unknown(context, pending, candidate);
             return;
         };
+        if !namespace.is_told() {
+            // What the application adds to it until then concerns this client, too.
+            let Some((link, withdrawn)) = self.begin_waiting(pending) else {
+                self.later.drop(candidate);
+                return;
+            };
+            self.wait_for(pending, &namespace);
+            let judging = judge_new(link.clone(), candidate, namespace);
+            self.spawn(admit(link, pending, judging, withdrawn));
+            return;
+        }
+        let Candidate {
+            handshake,
+            recovery,
+            ..
+        } = candidate;
         let guest = Arc::new(Guest::new(handshake, namespace, recovery));
         if guest.setup.middleware.is_empty() || self.skips_middleware(&guest) {
             self.accept(context.machine, context.now, pending, guest);

@@ -210,6 +210,16 @@ pub(crate) async fn judge_unknown(
     // The client went away: nobody hears of it.
     let (namespace, listeners) = allowed.flatten().ok_or_else(refused)?;
     announce(&link, &namespace, &listeners);
+    judge_new(link, candidate, namespace).await
+}
+
+/// Runs the middleware of a namespace that the application may still be told of: what it adds then
+/// concerns every client.
+pub(crate) async fn judge_new(
+    link: Link,
+    candidate: Candidate,
+    namespace: Arc<NamespaceState>,
+) -> Result<Arc<Guest>, Refusal> {
     namespace.until_told().await;
     let guest = Guest::new(candidate.handshake, namespace, candidate.recovery);
     let is_skipped = link.try_with(|_, tables, _| tables.skips_middleware(&guest));

@@ -99,11 +99,16 @@ impl NamespaceState {
         loop {
             let mut ready = std::pin::pin!(self.ready.notified());
             ready.as_mut().enable();
-            if self.stage() == Stage::Told {
+            if self.is_told() {
                 return;
             }
             ready.await;
         }
+    }
+
+    /// Whether the application was told.
+    pub(super) fn is_told(&self) -> bool {
+        self.stage() == Stage::Told
     }
 
     fn stage(&self) -> Stage {

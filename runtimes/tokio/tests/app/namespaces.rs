@@ -365,3 +365,28 @@ async fn a_listener_may_name_the_namespace_that_it_is_told_of() {
     assert!(enter(&mut client, "/x").await.starts_with("40/x,"));
     io.of("/y");
 }
+
+#[tokio::test]
+async fn clients_wait_while_the_application_is_told_of_the_namespace_that_it_names() {
+    let (telling, mut is_telling) = mpsc::unbounded_channel();
+    let (go_on, gate) = std::sync::mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    let io = Io::new();
+    io.on_namespace(move |namespace| {
+        telling.send(()).unwrap();
+        gate.lock().unwrap().recv_timeout(LIMIT).unwrap();
+        namespace.middleware(|_| async { Err(Refusal::new("no")) });
+    });
+    let mut client = Client::open(serve(&io).await).await;
+    let naming = io.clone();
+    let naming = std::thread::spawn(move || drop(naming.of("/new")));
+    timeout(LIMIT, is_telling.recv()).await.unwrap().unwrap();
+
+    client.send("40/new,").await;
+    // What comes behind is answered: it is not that nobody reads.
+    assert!(enter(&mut client, "/other").await.starts_with("44/other,"));
+    go_on.send(()).unwrap();
+    naming.join().unwrap();
+
+    assert_eq!(client.read().await, r#"44/new,{"message":"no"}"#);
+}
