@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use socketio_proto::{
     edge::Machine as _,
-    socket::{AcceptError, EmitError, Event, Options, Packet, To},
+    socket::{AcceptError, EmitError, Event, Options, Packet, To, Wait},
 };
 
 use super::world::App;
@@ -254,4 +254,25 @@ fn a_packet_for_a_dynamic_namespace_that_the_server_left_is_ignored_for_a_while(
         lines.contains(&"disconnected: forced server close, 1 rooms".to_owned()),
         "{lines:?}"
     );
+}
+
+#[test]
+fn a_late_answer_to_a_namespace_that_is_gone_answers_nothing_of_its_successor() {
+    let mut app = dynamic();
+    let t = app.connection();
+    for id in [0, 1] {
+        app.driver.text(t, "40/a,");
+        let pending = app.pending();
+        let now = app.driver.now;
+        let socket = app.driver.machine.accept(now, pending, &[]).unwrap();
+        app.driver.run();
+        app.emit(To::Socket(socket), "ask", Options::new().ack(Wait::Forever));
+        let asks = format!("write t0: 42/a,{id}[\"ask\",1]");
+        assert_eq!(app.driver.run(), [asks]);
+        if id == 0 {
+            app.says(t, "41/a,");
+        }
+    }
+    assert_eq!(app.says(t, "43/a,0[]"), [""; 0]);
+    assert_eq!(app.says(t, "43/a,1[]").len(), 2);
 }

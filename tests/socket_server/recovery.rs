@@ -964,6 +964,69 @@ fn a_session_that_is_promised_and_then_refused_goes_outside() {
 }
 
 #[test]
+fn a_session_that_a_half_open_connection_waits_with_goes_to_the_client_that_comes_again() {
+    let mut app = with(RecoveryConfig::new().external());
+    let mut client = Client::new(&mut app);
+    client.lose(&mut app);
+    let stored = app.driver.events.iter().find_map(|event| match event {
+        Event::StoreSession(store) => Some(store.session.clone()),
+        _ => None,
+    });
+    to_all(&mut app, "missed");
+    let find = seek(&mut app, &mut client);
+    let now = app.driver.now;
+    let found = Found {
+        session: stored.unwrap(),
+        missed: Missed::FromLog,
+    };
+    let server = &mut app.driver.machine;
+    server.session_found(now, find.lookup, Some(found)).unwrap();
+    let early = app.pending();
+
+    // The store has given the session away: it is not asked.
+    assert_eq!(missed(&client.ask(&mut app, "")), Some(1));
+    let late = asked(&app);
+    // Whoever is refused first leaves it to the other.
+    app.driver.machine.refuse(now, early, "no", None).unwrap();
+    let lines = app.driver.run();
+    assert!(!lines.concat().contains("StoreSession"), "{lines:?}");
+    app.driver.machine.accept(now, late, &[]).unwrap();
+    let lines = app.driver.run();
+    client.hear(&lines);
+    assert_eq!(client.got(), names(&["missed"]));
+}
+
+#[test]
+fn a_client_that_was_let_in_while_a_store_outside_was_asked_again_is_taken_over() {
+    let mut app = with(RecoveryConfig::new().external());
+    let mut client = Client::new(&mut app);
+    client.lose(&mut app);
+    let stored = app.driver.events.iter().find_map(|event| match event {
+        Event::StoreSession(store) => Some(store.session.clone()),
+        _ => None,
+    });
+    let first = seek(&mut app, &mut client);
+    let second = seek(&mut app, &mut client);
+    let now = app.driver.now;
+    let found = Found {
+        session: stored.unwrap(),
+        missed: Missed::FromLog,
+    };
+    let server = &mut app.driver.machine;
+    server
+        .session_found(now, first.lookup, Some(found))
+        .unwrap();
+    let pending = app.pending();
+    app.driver.machine.accept(now, pending, &[]).unwrap();
+    app.driver.run();
+    let server = &mut app.driver.machine;
+    server.session_found(now, second.lookup, None).unwrap();
+    assert_eq!(missed(&recovery_of(&mut app)), Some(0));
+    client.be_let_in(&mut app);
+    assert_eq!(app.driver.machine.count(app.root), 1);
+}
+
+#[test]
 fn a_session_of_another_namespace_goes_back_to_the_store_outside() {
     let mut app = with(RecoveryConfig::new().external());
     let mut client = Client::new(&mut app);

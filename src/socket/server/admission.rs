@@ -267,7 +267,7 @@ impl Server {
             returns,
             ..
         } = self.pending.remove(pending).ok_or(Stale)?;
-        self.give_up(returns);
+        self.give_up(pending, returns);
         if let Some(connection) = self.connection_mut(session) {
             connection.remove(namespace);
         }
@@ -285,7 +285,7 @@ impl Server {
         };
         let (session, namespace) = (state.session, state.namespace);
         let returns = state.returns.take();
-        if self.give_up(returns) {
+        if self.give_up(pending, returns) {
             tell!(
                 debug,
                 "connect withdrawn",

@@ -60,6 +60,9 @@ pub(super) struct Namespaces {
     dynamic: usize,
     // Invariant: how many of them are `State::Static`.
     fixed: usize,
+    /// Where the ack ids of a new namespace begin: a client must not answer those of one that had
+    /// the same name.
+    first_ack: u64,
 }
 
 impl Namespaces {
@@ -70,6 +73,7 @@ impl Namespaces {
             names: LookUp::with_hasher(keys),
             dynamic: 0,
             fixed: 1,
+            first_ack: 0,
         };
         let root = ByteString::from_static("/");
         namespaces.insert(Mark::default(), root, State::Static, rooms);
@@ -199,6 +203,7 @@ impl Namespaces {
             && let Some(namespace) = self.table.remove(key)
         {
             self.names.remove(&namespace.name);
+            self.first_ack = self.first_ack.max(namespace.next_ack);
             rooms.remove_unnamed(namespace.everyone);
         }
     }
@@ -213,7 +218,7 @@ impl Namespaces {
         let namespace = Namespace {
             name: name.clone(),
             everyone: rooms.add_unnamed(),
-            next_ack: 0,
+            next_ack: self.first_ack,
             state,
             waiting: 0,
         };

@@ -67,22 +67,86 @@ impl Server {
             Says::Wrong => return self.fail_claim(pending, auth),
             Says::Had(claim) => claim,
         };
-        let is_here = keeper.live.contains_key(&claim.pid) || !keeper.config.is_external;
-        if !is_here {
+        if keeper.config.is_external && !self.is_here(claim) {
             return self.seek(pending, claim, auth);
         }
-        match self.promise(pending, claim, None) {
+        self.find_here(pending, claim, auth);
+    }
+
+    /// Whether the session of a claim is here although sessions are kept outside: its socket looks
+    /// connected, or another CONNECT waits with it.
+    fn is_here(&self, claim: Claim) -> bool {
+        self.keeper.as_ref().is_some_and(|keeper| {
+            let told = keeper.told.get(&claim.pid);
+            let waits = told.and_then(|&pending| self.pending.get(pending)?.returns.as_deref());
+            keeper.live.contains_key(&claim.pid) || matches!(waits, Some(Return::Found { .. }))
+        })
+    }
+
+    /// Looks into a claim on a session that is here, then asks the application.
+    fn find_here(&mut self, pending: PendingKey, claim: Claim, auth: Data) {
+        let recovery = match self.take_told(claim) {
+            Some((session, missed)) => self.promise_found(pending, claim, session, missed),
+            None => self.promise(pending, claim, None).inspect(|_| {
+                self.set_return(pending, Some(Return::Here(claim)));
+            }),
+        };
+        match recovery {
             Some(recovery) => {
                 if let Some(keeper) = &mut self.keeper
                     && keeper.config.is_external
                 {
                     keeper.told.insert(claim.pid, pending);
                 }
-                self.set_return(pending, Some(Return::Here(claim)));
                 self.ask(pending, auth, recovery);
             }
             None => self.fail_claim(pending, auth),
         }
+    }
+
+    /// Takes a session away from a CONNECT that waits with it: its client has come again.
+    fn take_told(&mut self, claim: Claim) -> Option<(Box<Session>, Missed)> {
+        let keeper = self.keeper.as_ref()?;
+        if keeper.live.contains_key(&claim.pid) {
+            return None;
+        }
+        let &pending = keeper.told.get(&claim.pid)?;
+        let returns = self.pending.get_mut(pending)?.returns.as_mut()?;
+        if !matches!(**returns, Return::Found { .. }) {
+            return None;
+        }
+        let theirs = returns.claim();
+        let was = core::mem::replace(&mut **returns, Return::Here(theirs));
+        match was {
+            Return::Found {
+                session, missed, ..
+            } => Some((session, missed)),
+            Return::Here(_) | Return::Sought { .. } => None,
+        }
+    }
+
+    /// Promises a session that was kept outside; one that does not fit the claim goes back.
+    fn promise_found(
+        &mut self,
+        pending: PendingKey,
+        claim: Claim,
+        session: Box<Session>,
+        missed: Missed,
+    ) -> Option<Recovery> {
+        let Some(recovery) = self.promise(pending, claim, Some((&session, &missed))) else {
+            // Another claim may hold.
+            self.put_session(session);
+            return None;
+        };
+        self.set_return(
+            pending,
+            Some(Return::Found {
+                claim,
+                session,
+                missed,
+            }),
+        );
+        Some(recovery)
     }
 
     fn fail_claim(&mut self, pending: PendingKey, auth: Data) {
@@ -160,24 +224,23 @@ impl Server {
             (session.pid == claim.pid).then_some((session, found.missed))
         });
         let Some((session, missed)) = session else {
-            self.fail_claim(pending, auth);
+            // It may have come back meanwhile over another connection.
+            if self.is_here(claim) {
+                self.find_here(pending, claim, auth);
+            } else {
+                self.fail_claim(pending, auth);
+            }
             return Ok(());
         };
-        let Some(recovery) = self.promise(pending, claim, Some((&session, &missed))) else {
-            // Another claim may hold.
-            self.put_session(session);
-            self.fail_claim(pending, auth);
-            return Ok(());
-        };
-        self.set_return(
-            pending,
-            Some(Return::Found {
-                claim,
-                session,
-                missed,
-            }),
-        );
-        self.ask(pending, auth, recovery);
+        match self.promise_found(pending, claim, session, missed) {
+            Some(recovery) => {
+                if let Some(keeper) = &mut self.keeper {
+                    keeper.told.insert(claim.pid, pending);
+                }
+                self.ask(pending, auth, recovery);
+            }
+            None => self.fail_claim(pending, auth),
+        }
         Ok(())
     }
 
@@ -228,9 +291,7 @@ impl Server {
         returns: Return,
     ) -> Result<SocketKey, AcceptError> {
         let claim = returns.claim();
-        if let Some(keeper) = &mut self.keeper {
-            keeper.told.remove(&claim.pid);
-        }
+        self.untell(pending, claim);
         let Some((kept, packets)) = self.take_over(returns) else {
             let reason = DisconnectReason::Connection(CloseReason::ForcedClose);
             self.fail(session, reason);
@@ -357,25 +418,32 @@ impl Server {
 
     /// A CONNECT ends without being accepted: what was found for it goes back, and what is sought
     /// is not waited for. Says whether the application knows of it.
-    pub(super) fn give_up(&mut self, returns: Option<Box<Return>>) -> bool {
-        match returns.map(|it| *it) {
-            Some(Return::Sought { lookup, .. }) => {
+    pub(super) fn give_up(&mut self, pending: PendingKey, returns: Option<Box<Return>>) -> bool {
+        let Some(returns) = returns else {
+            return true;
+        };
+        self.untell(pending, returns.claim());
+        match *returns {
+            Return::Sought { lookup, .. } => {
                 if let Some(keeper) = &mut self.keeper {
                     keeper.lookups.remove(lookup);
                 }
                 false
             }
-            Some(Return::Found { session, .. }) => {
+            Return::Found { session, .. } => {
                 self.put_session(session);
                 true
             }
-            Some(Return::Here(claim)) => {
-                if let Some(keeper) = &mut self.keeper {
-                    keeper.told.remove(&claim.pid);
-                }
-                true
-            }
-            None => true,
+            Return::Here(_) => true,
+        }
+    }
+
+    /// A CONNECT does not wait any more with a session that it was told of.
+    fn untell(&mut self, pending: PendingKey, claim: Claim) {
+        if let Some(keeper) = &mut self.keeper
+            && keeper.told.get(&claim.pid) == Some(&pending)
+        {
+            keeper.told.remove(&claim.pid);
         }
     }
 

@@ -10,8 +10,8 @@ use std::{
 };
 
 use socketio_tokio::{
-    Config, Connecting, FindSession, Found, Io, IoBuilder, Missed, RecoveryConfig, Refusal,
-    SessionStore, Socket, StoreSession, socketio_proto::socket::PrivateId,
+    Connecting, FindSession, Found, Io, IoBuilder, Missed, RecoveryConfig, Refusal, SessionStore,
+    Socket, StoreSession, socketio_proto::socket::PrivateId,
 };
 use tokio::{sync::mpsc, time::timeout};
 
