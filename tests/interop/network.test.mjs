@@ -220,7 +220,8 @@ for (const setup of SETUPS) {
           first.socket.disconnect();
           other.engine.close();
           await become(["/chat-7"]);
-          assert.equal((await second.call("stats"))[0].sockets, 1);
+          const sockets = async () => (await second.call("stats"))[0].sockets;
+          await eventually(sockets, (count) => count === 1, "the first to be gone");
           second.emit("kick", false);
           await second.event("disconnect");
           await become([]);
