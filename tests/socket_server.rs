@@ -13,6 +13,7 @@ mod socket_server {
     mod limits;
     mod namespaces;
     mod recovery;
+    mod review;
     mod rooms;
     pub(crate) mod world;
 }

@@ -14,20 +14,20 @@ use socketio_proto::{
 use super::world::App;
 
 /// A client, and what it knows: the official one keeps the same.
-struct Client {
-    transport: usize,
-    socket: SocketKey,
-    sid: String,
-    pid: String,
-    offset: Option<String>,
-    got: Vec<String>,
+pub(super) struct Client {
+    pub(super) transport: usize,
+    pub(super) socket: SocketKey,
+    pub(super) sid: String,
+    pub(super) pid: String,
+    pub(super) offset: Option<String>,
+    pub(super) got: Vec<String>,
 }
 
 fn recovering() -> App {
     with(RecoveryConfig::new())
 }
 
-fn with(recovery: RecoveryConfig) -> App {
+pub(super) fn with(recovery: RecoveryConfig) -> App {
     App::with(|config| config.recovery(recovery).ask_namespaces(true))
 }
 
@@ -54,11 +54,11 @@ fn member<'a>(text: &'a str, name: &str) -> &'a str {
 }
 
 impl Client {
-    fn new(app: &mut App) -> Self {
+    pub(super) fn new(app: &mut App) -> Self {
         Self::enter(app, "40")
     }
 
-    fn enter(app: &mut App, connect: &str) -> Self {
+    pub(super) fn enter(app: &mut App, connect: &str) -> Self {
         let transport = app.connection();
         app.driver.text(transport, connect);
         let pending = app.pending();
@@ -77,7 +77,7 @@ impl Client {
     }
 
     /// Takes note of what was written to it, as the official client does.
-    fn hear(&mut self, lines: &[String]) {
+    pub(super) fn hear(&mut self, lines: &[String]) {
         let prefix = format!("write t{}: ", self.transport);
         for line in lines.iter().filter_map(|line| line.strip_prefix(&prefix)) {
             for packet in line
@@ -95,25 +95,25 @@ impl Client {
         }
     }
 
-    fn run(&mut self, app: &mut App) {
+    pub(super) fn run(&mut self, app: &mut App) {
         let lines = app.driver.run();
         self.hear(&lines);
     }
 
-    fn claim(&self) -> String {
+    pub(super) fn claim(&self) -> String {
         match &self.offset {
             Some(offset) => format!("{{\"pid\":\"{}\",\"offset\":\"{offset}\"}}", self.pid),
             None => format!("{{\"pid\":\"{}\"}}", self.pid),
         }
     }
 
-    fn lose(&self, app: &mut App) {
+    pub(super) fn lose(&self, app: &mut App) {
         app.driver.lost(self.transport, Lost::Failed);
         app.driver.run();
     }
 
     /// Opens another connection and asks for its session.
-    fn ask(&mut self, app: &mut App, namespace: &str) -> Recovery {
+    pub(super) fn ask(&mut self, app: &mut App, namespace: &str) -> Recovery {
         self.transport = app.connection();
         let connect = format!("40{namespace}{}", self.claim());
         app.driver.text(self.transport, &connect);
@@ -121,13 +121,13 @@ impl Client {
     }
 
     /// Comes back and is let in.
-    fn come_back(&mut self, app: &mut App) -> (Recovery, Vec<String>) {
+    pub(super) fn come_back(&mut self, app: &mut App) -> (Recovery, Vec<String>) {
         let recovery = self.ask(app, "");
         let lines = self.be_let_in(app);
         (recovery, lines)
     }
 
-    fn be_let_in(&mut self, app: &mut App) -> Vec<String> {
+    pub(super) fn be_let_in(&mut self, app: &mut App) -> Vec<String> {
         let pending = app.pending();
         let now = app.driver.now;
         self.socket = app.driver.machine.accept(now, pending, &[]).unwrap();
@@ -136,12 +136,12 @@ impl Client {
         lines
     }
 
-    fn got(&mut self) -> Vec<String> {
+    pub(super) fn got(&mut self) -> Vec<String> {
         std::mem::take(&mut self.got)
     }
 }
 
-fn recovery_of(app: &mut App) -> Recovery {
+pub(super) fn recovery_of(app: &mut App) -> Recovery {
     app.driver.run();
     let mut events = app.driver.events.iter().rev();
     let asked = events.find_map(|event| match event {
@@ -171,20 +171,20 @@ fn session_of(app: &App) -> socketio_proto::edge::SessionKey {
     opened.unwrap()
 }
 
-fn missed(recovery: &Recovery) -> Option<usize> {
+pub(super) fn missed(recovery: &Recovery) -> Option<usize> {
     match recovery {
         Recovery::Restored { missed, .. } => Some(*missed),
         Recovery::Failed | Recovery::None => None,
     }
 }
 
-fn send(app: &mut App, to: To<'_>, event: &str, options: Options) {
+pub(super) fn send(app: &mut App, to: To<'_>, event: &str, options: Options) {
     let packet = Packet::event(event, &(1,)).unwrap();
     let now = app.driver.now;
     app.driver.machine.emit(now, to, packet, options).unwrap();
 }
 
-fn to_all(app: &mut App, event: &str) {
+pub(super) fn to_all(app: &mut App, event: &str) {
     let to = app.group(&[], &[]);
     send(app, to, event, Options::new());
 }
@@ -195,7 +195,7 @@ fn to_room(app: &mut App, room: &str, event: &str) {
     send(app, to, event, Options::new());
 }
 
-fn names(events: &[&str]) -> Vec<String> {
+pub(super) fn names(events: &[&str]) -> Vec<String> {
     events
         .iter()
         .map(|event| format!("[\"{event}\",1]"))
@@ -849,7 +849,7 @@ fn a_replay_beyond_what_may_wait_for_a_client_is_none() {
     assert_eq!(client.ask(&mut app, ""), Recovery::Failed);
 }
 
-fn seek(app: &mut App, client: &mut Client) -> socketio_proto::socket::FindSession {
+pub(super) fn seek(app: &mut App, client: &mut Client) -> socketio_proto::socket::FindSession {
     client.transport = app.connection();
     app.driver
         .text(client.transport, &format!("40{}", client.claim()));

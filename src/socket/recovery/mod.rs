@@ -101,9 +101,11 @@ pub(super) struct Replay {
 }
 
 impl Keeper {
+    /// Begins with nothing. A loss may be noticed so long after the client has received something
+    /// for the last time as `unnoticed` says.
     pub(super) fn new(
         config: RecoveryConfig,
-        heartbeat: Duration,
+        unnoticed: Duration,
         origin: UnixTime,
         mut keys: impl FnMut() -> HashKeys,
     ) -> Self {
@@ -116,7 +118,7 @@ impl Keeper {
             told: LookUp::with_hasher(keys()),
             lookups: Table::new(),
             lookups_due: Fifo::new(config.lookup_timeout),
-            events_age: micros(age.saturating_add(heartbeat)),
+            events_age: micros(age.saturating_add(unnoticed)),
             sessions_age: micros(age),
             imported: None,
             counters: Counters::default(),

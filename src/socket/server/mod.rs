@@ -174,6 +174,8 @@ impl Server {
         };
         let engine = config.engine.clone();
         let silence = engine.ping_interval + engine.ping_timeout;
+        // The pong that says what was received may have been slow, too.
+        let unnoticed = silence.saturating_add(engine.ping_timeout);
         let mut sessions = Sessions::new(engine, parser, seed);
         for span in [config.connect_timeout, config.decision_timeout, silence] {
             sessions.expect_deadline(span);
@@ -186,7 +188,7 @@ impl Server {
         let mut rooms = Rooms::new(keys(), keys());
         let recovery = config.recovery.clone();
         let keeper =
-            recovery.map(|recovery| Box::new(Keeper::new(recovery, silence, origin, &mut keys)));
+            recovery.map(|recovery| Box::new(Keeper::new(recovery, unnoticed, origin, &mut keys)));
         Self {
             namespaces: Namespaces::new(keys(), &mut rooms),
             ids: LookUp::with_hasher(keys()),
