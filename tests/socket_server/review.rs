@@ -2,9 +2,16 @@
 
 use std::time::Duration;
 
-use socketio_proto::socket::{Options, RecoveryConfig};
+use bytes::Bytes;
+use socketio_proto::{
+    engine::Overflow,
+    socket::{AcceptError, Event, Found, Missed, Options, Packet, Recovery, RecoveryConfig, To},
+};
 
-use super::recovery::{Client, missed, send, to_all, with};
+use super::{
+    recovery::{Client, missed, names, recovery_of, seek, send, to_all, with},
+    world::App,
+};
 
 #[test]
 fn a_client_whose_last_pong_took_its_time_has_all_of_its_time_to_come_back() {
@@ -34,4 +41,103 @@ fn a_client_whose_last_pong_took_its_time_has_all_of_its_time_to_come_back() {
     app.driver.sleep(1_999);
     let (recovery, _) = client.come_back(&mut app);
     assert_eq!(missed(&recovery), Some(0));
+}
+
+fn busy(overflow: Overflow) -> (App, Client) {
+    let mut app = App::with(|config| {
+        config
+            .recovery(RecoveryConfig::new())
+            .engine(|engine| engine.max_queued(1_000).overflow(overflow))
+    });
+    let client = Client::new(&mut app);
+    (app, client)
+}
+
+/// A client comes back on a connection for which other things wait.
+#[test]
+fn a_replay_that_does_not_fit_behind_what_waits_is_not_begun() {
+    for overflow in [Overflow::Close, Overflow::DropOldest, Overflow::Refuse] {
+        let (mut app, mut client) = busy(overflow);
+        client.lose(&mut app);
+        for _ in 0..5 {
+            to_all(&mut app, "missed");
+        }
+        client.transport = app.connection();
+        let admin = app.join(client.transport, "40/admin,");
+        let claim = client.claim();
+        app.driver.text(client.transport, &format!("40{claim}"));
+        let pending = app.pending();
+        // Its client takes nothing any more.
+        for _ in 0..8 {
+            send(&mut app, To::Socket(admin), "waits", Options::new());
+        }
+        app.driver.take();
+        let now = app.driver.now;
+        let done = app.driver.machine.accept(now, pending, &[]);
+        assert_eq!(done, Err(AcceptError::Stale), "{overflow:?}");
+        let lines = app.driver.run();
+        let is = |start: &str| lines.iter().filter(|it| it.starts_with(start)).count();
+        assert_eq!(is("withdrawn: "), 1, "{overflow:?} {lines:?}");
+        assert!(!lines.concat().contains("missed"), "{overflow:?} {lines:?}");
+        assert_eq!(app.driver.machine.socket_statistics().pending, 0);
+        // The session is as it was.
+        client.got();
+        let (recovery, _) = client.come_back(&mut app);
+        assert_eq!(missed(&recovery), Some(5), "{overflow:?}");
+        client.run(&mut app);
+        assert_eq!(client.got(), names(&["missed"; 5]), "{overflow:?}");
+    }
+}
+
+/// The session that is to be kept outside.
+fn stored(app: &App) -> Option<Bytes> {
+    let mut events = app.driver.events.iter().rev();
+    events.find_map(|event| match event {
+        Event::StoreSession(store) => Some(store.session.clone()),
+        _ => None,
+    })
+}
+
+#[test]
+fn what_a_store_outside_gives_is_bounded_and_goes_back_if_it_does_not_fit() {
+    let mut app = App::with(|config| {
+        config
+            .recovery(RecoveryConfig::new().external())
+            .engine(|engine| engine.max_queued(1_000))
+    });
+    let mut client = Client::new(&mut app);
+    client.lose(&mut app);
+    let session = stored(&app).unwrap();
+    let give = |app: &mut App, find: &socketio_proto::socket::FindSession, events: usize| {
+        let packet = || Packet::event("missed", &(1,)).unwrap();
+        let packets = (0..events).map(|_| (packet(), "--------0".into()));
+        let found = Found {
+            session: session.clone(),
+            missed: Missed::Packets(packets.collect()),
+        };
+        let (now, lookup) = (app.driver.now, find.lookup);
+        let done = app.driver.machine.session_found(now, lookup, Some(found));
+        done.unwrap();
+        recovery_of(app)
+    };
+    let find = seek(&mut app, &mut client);
+    assert_eq!(give(&mut app, &find, 100), Recovery::Failed, "no promise");
+
+    let find = seek(&mut app, &mut client);
+    assert_eq!(missed(&give(&mut app, &find, 5)), Some(5));
+    let pending = app.pending();
+    let admin = app.join(client.transport, "40/admin,");
+    for _ in 0..8 {
+        send(&mut app, To::Socket(admin), "waits", Options::new());
+    }
+    app.driver.take();
+    app.driver.events.clear();
+    let now = app.driver.now;
+    let done = app.driver.machine.accept(now, pending, &[]);
+    assert_eq!(done, Err(AcceptError::Stale));
+    app.driver.run();
+    let mut events = app.driver.events.iter();
+    let goes_back =
+        events.any(|event| matches!(event, Event::StoreSession(it) if it.session == session));
+    assert!(goes_back, "{:?}", app.driver.events);
 }

@@ -13,8 +13,7 @@ use crate::{
     socket::{
         Packet,
         event::{
-            DisconnectReason, Event, Missed, NamespaceKey, Options, SocketKey, StoreSession, To,
-            Wait,
+            DisconnectReason, Event, NamespaceKey, Options, SocketKey, StoreSession, To, Wait,
         },
         recovery::{
             Audience, Group, Membership, Offset, Past, Position, Session, Trail, write_session,
@@ -218,11 +217,10 @@ impl Server {
             && let Some(returns) = &mut pending.returns
             && let Return::Here(claim) = **returns
         {
-            let missed = Missed::FromLog;
             **returns = Return::Found {
                 claim,
                 session,
-                missed,
+                packets: None,
             };
             return;
         }

@@ -18,7 +18,7 @@ use crate::{
     edge::{SessionKey, Stale},
     engine::{CloseReason, outbox::Outgoing},
     socket::{
-        AcceptError, Data, ImportError, encode,
+        AcceptError, Data, ImportError, Packet, encode,
         event::{
             DisconnectReason, Event, FindSession, Found, LookupKey, Missed, NamespaceKey,
             PendingKey, Recovery, SocketKey,
@@ -40,11 +40,11 @@ pub(super) enum Return {
     },
     /// A session that is kept here.
     Here(Claim),
-    /// One that was kept outside, and what was missed of it.
+    /// One that was kept outside, and what was missed of it unless that is in the log.
     Found {
         claim: Claim,
         session: Box<Session>,
-        missed: Missed,
+        packets: Option<Vec<Outgoing>>,
     },
 }
 
@@ -86,7 +86,7 @@ impl Server {
     /// Looks into a claim on a session that is here, then asks the application.
     fn find_here(&mut self, pending: PendingKey, claim: Claim, auth: Data) {
         let recovery = match self.take_told(claim) {
-            Some((session, missed)) => self.promise_found(pending, claim, session, missed),
+            Some((session, packets)) => self.promise_found(pending, claim, session, packets),
             None => self.promise(pending, claim, None).inspect(|_| {
                 self.set_return(pending, Some(Return::Here(claim)));
             }),
@@ -105,7 +105,7 @@ impl Server {
     }
 
     /// Takes a session away from a CONNECT that waits with it: its client has come again.
-    fn take_told(&mut self, claim: Claim) -> Option<(Box<Session>, Missed)> {
+    fn take_told(&mut self, claim: Claim) -> Option<(Box<Session>, Option<Vec<Outgoing>>)> {
         let keeper = self.keeper.as_ref()?;
         if keeper.live.contains_key(&claim.pid) {
             return None;
@@ -119,8 +119,8 @@ impl Server {
         let was = core::mem::replace(&mut **returns, Return::Here(theirs));
         match was {
             Return::Found {
-                session, missed, ..
-            } => Some((session, missed)),
+                session, packets, ..
+            } => Some((session, packets)),
             Return::Here(_) | Return::Sought { .. } => None,
         }
     }
@@ -131,9 +131,10 @@ impl Server {
         pending: PendingKey,
         claim: Claim,
         session: Box<Session>,
-        missed: Missed,
+        packets: Option<Vec<Outgoing>>,
     ) -> Option<Recovery> {
-        let Some(recovery) = self.promise(pending, claim, Some((&session, &missed))) else {
+        let found = (&*session, packets.as_deref());
+        let Some(recovery) = self.promise(pending, claim, Some(found)) else {
             // Another claim may hold.
             self.put_session(session);
             return None;
@@ -143,7 +144,7 @@ impl Server {
             Some(Return::Found {
                 claim,
                 session,
-                missed,
+                packets,
             }),
         );
         Some(recovery)
@@ -221,9 +222,13 @@ impl Server {
         };
         let session = found.and_then(|found| {
             let session = read_session(&found.session)?;
-            (session.pid == claim.pid).then_some((session, found.missed))
+            let packets = match found.missed {
+                Missed::FromLog => None,
+                Missed::Packets(packets) => Some(encode_all(packets, &session.namespace)),
+            };
+            (session.pid == claim.pid).then_some((session, packets))
         });
-        let Some((session, missed)) = session else {
+        let Some((session, packets)) = session else {
             // It may have come back meanwhile over another connection.
             if self.is_here(claim) {
                 self.find_here(pending, claim, auth);
@@ -232,7 +237,7 @@ impl Server {
             }
             return Ok(());
         };
-        match self.promise_found(pending, claim, session, missed) {
+        match self.promise_found(pending, claim, session, packets) {
             Some(recovery) => {
                 if let Some(keeper) = &mut self.keeper {
                     keeper.told.insert(claim.pid, pending);
@@ -249,7 +254,7 @@ impl Server {
         &self,
         pending: PendingKey,
         claim: Claim,
-        found: Option<(&Session, &Missed)>,
+        found: Option<(&Session, Option<&[Outgoing]>)>,
     ) -> Option<Recovery> {
         let keeper = self.keeper.as_ref()?;
         let live = keeper.live.get(&claim.pid);
@@ -261,16 +266,15 @@ impl Server {
         if *session.namespace != *self.name_of_pending(pending)? {
             return None;
         }
-        let missed = match found {
-            Some((_, Missed::Packets(packets))) => packets.len(),
-            Some((_, Missed::FromLog)) | None => {
-                let replay = keeper.missed(session, claim)?;
-                if replay.cost > self.config.engine.max_queued {
-                    return None;
-                }
-                replay.events.len()
-            }
+        let (missed, cost) = if let Some((_, Some(packets))) = found {
+            (packets.len(), cost_of(packets))
+        } else {
+            let replay = keeper.missed(session, claim)?;
+            (replay.events.len(), replay.cost)
         };
+        if cost > self.config.engine.max_queued {
+            return None;
+        }
         Some(Recovery::Restored {
             id: session.id,
             data: session.data.clone(),
@@ -292,7 +296,7 @@ impl Server {
     ) -> Result<SocketKey, AcceptError> {
         let claim = returns.claim();
         self.untell(pending, claim);
-        let Some((kept, packets)) = self.take_over(returns) else {
+        let Some((kept, packets)) = self.take_over(session, returns) else {
             let reason = DisconnectReason::Connection(CloseReason::ForcedClose);
             self.fail(session, reason);
             return Err(AcceptError::Stale);
@@ -322,22 +326,27 @@ impl Server {
         Ok(self.revive(session, namespace, *kept, had))
     }
 
-    /// Takes a session from where it is, and what its client missed. A socket that still looks
-    /// connected loses its connection: the client is here now.
-    fn take_over(&mut self, returns: Return) -> Option<(Box<Session>, Vec<Outgoing>)> {
+    /// Takes a session from where it is, and what its client missed, all of which fits behind what
+    /// waits for its new connection. A socket that still looks connected loses its connection: the
+    /// client is here now.
+    fn take_over(
+        &mut self,
+        session: SessionKey,
+        returns: Return,
+    ) -> Option<(Box<Session>, Vec<Outgoing>)> {
         let (claim, found) = match returns {
             Return::Here(claim) => (claim, None),
             Return::Found {
                 claim,
                 session,
-                missed,
-            } => (claim, Some((session, missed))),
+                packets,
+            } => (claim, Some((session, packets))),
             Return::Sought { .. } => return None,
         };
         let live = self.keeper.as_ref()?.live.get(&claim.pid).copied();
         if let Some(socket) = live {
             let kept = self.view(socket)?;
-            let packets = self.replay(&kept, claim)?;
+            let packets = self.replay(session, &kept, claim)?;
             let old = self.session_of(socket)?;
             // What this socket keeps is the new one's from now on.
             self.keeper.as_mut()?.live.remove(&claim.pid);
@@ -346,32 +355,27 @@ impl Server {
             self.sessions.abort(old, forced, &mut self.out);
             return Some((kept, packets));
         }
-        match found {
-            None => {
-                let kept = self.keeper.as_ref()?.session(&claim.pid)?;
-                let packets = self.replay(kept, claim)?;
-                Some((self.keeper.as_mut()?.take(&claim.pid)?, packets))
-            }
-            Some((kept, Missed::FromLog)) => {
-                let packets = self.replay(&kept, claim)?;
-                Some((kept, packets))
-            }
-            Some((kept, Missed::Packets(packets))) => {
-                let packets = packets.into_iter().map(|(mut packet, offset)| {
-                    packet.push_argument(&offset);
-                    outgoing(packet.finish(&kept.namespace, None))
-                });
-                let packets = packets.collect();
-                Some((kept, packets))
-            }
-        }
+        let Some((kept, packets)) = found else {
+            let kept = self.keeper.as_ref()?.session(&claim.pid)?;
+            let packets = self.replay(session, kept, claim)?;
+            return Some((self.keeper.as_mut()?.take(&claim.pid)?, packets));
+        };
+        let packets = match packets {
+            None => self.replay(session, &kept, claim),
+            packets => packets.filter(|it| self.is_room_for(session, cost_of(it))),
+        };
+        let Some(packets) = packets else {
+            self.put_session(kept);
+            return None;
+        };
+        Some((kept, packets))
     }
 
     /// What a client missed.
-    fn replay(&self, kept: &Session, claim: Claim) -> Option<Vec<Outgoing>> {
+    fn replay(&self, session: SessionKey, kept: &Session, claim: Claim) -> Option<Vec<Outgoing>> {
         let keeper = self.keeper.as_ref()?;
         let replay = keeper.missed(kept, claim)?;
-        if replay.cost > self.config.engine.max_queued {
+        if !self.is_room_for(session, replay.cost) {
             return None;
         }
         let events = replay.events.iter();
@@ -380,6 +384,13 @@ impl Server {
                 .filter_map(|&number| keeper.event(number).cloned())
                 .collect(),
         )
+    }
+
+    /// Whether so much fits behind what waits for a connection. A replay that is begun and cannot
+    /// end would be worse than none: no policy of a full queue may take a part of it.
+    fn is_room_for(&self, session: SessionKey, cost: usize) -> bool {
+        let queued = self.sessions.queued(session).unwrap_or_default();
+        queued.saturating_add(cost) <= self.config.engine.max_queued
     }
 
     /// Makes the socket that a client had.
@@ -490,4 +501,18 @@ impl Server {
         let &Pending { namespace, .. } = self.pending.get(pending)?;
         self.namespaces.get(namespace).map(|it| it.name.clone())
     }
+}
+
+/// Events that a store outside has kept, as they are sent.
+fn encode_all(packets: Vec<(Packet, ByteString)>, namespace: &str) -> Vec<Outgoing> {
+    let packets = packets.into_iter().map(|(mut packet, offset)| {
+        packet.push_argument(&offset);
+        outgoing(packet.finish(namespace, None))
+    });
+    packets.collect()
+}
+
+/// What packets count for while they wait.
+fn cost_of(packets: &[Outgoing]) -> usize {
+    packets.iter().map(Outgoing::cost).sum()
 }
