@@ -141,3 +141,27 @@ fn what_a_store_outside_gives_is_bounded_and_goes_back_if_it_does_not_fit() {
         events.any(|event| matches!(event, Event::StoreSession(it) if it.session == session));
     assert!(goes_back, "{:?}", app.driver.events);
 }
+
+/// A client asks and takes it back, again and again: a few messages are enough for that.
+#[test]
+fn a_connection_may_ask_for_so_many_sessions() {
+    for recovery in [RecoveryConfig::new(), RecoveryConfig::new().external()] {
+        let mut app = with(recovery);
+        let mut client = Client::new(&mut app);
+        client.lose(&mut app);
+        client.transport = app.connection();
+        app.driver.events.clear();
+        for _ in 0..1_000 {
+            let connect = format!("40{}", client.claim());
+            app.driver.text(client.transport, &connect);
+            app.driver.text(client.transport, "41");
+        }
+        app.driver.run();
+        let is_look = |event: &&Event| match event {
+            Event::FindSession(_) => true,
+            Event::Connecting(asks) => asks.recovery != Recovery::Failed,
+            _ => false,
+        };
+        assert_eq!(app.driver.events.iter().filter(is_look).count(), 256);
+    }
+}

@@ -21,6 +21,8 @@ pub(super) struct Connection {
     members: Vec<(NamespaceKey, Member)>,
     /// The namespaces that the server took it out of a moment ago, the last one last.
     left: Vec<(ByteString, Instant)>,
+    /// How many sessions its client has asked for.
+    claims: usize,
     pub(super) assembler: Assembler,
     /// Counts while the assembler waits.
     pub(super) silence_by: Instant,
@@ -41,12 +43,17 @@ pub(super) enum Member {
 /// throws it out again and again reaches it.
 const MAX_LEFT: usize = 64;
 
+/// The most sessions that are looked for on one connection. A client comes back on a new one and
+/// asks once for each namespace, and once more when it was refused. To look costs what was missed.
+const MAX_CLAIMS: usize = 256;
+
 impl Connection {
     pub(super) fn new(owner: SessionKey, idle_by: Instant) -> Self {
         Self {
             owner: Some(owner),
             members: Vec::new(),
             left: Vec::new(),
+            claims: 0,
             assembler: Assembler::new(),
             silence_by: idle_by,
             idle_by: Some(idle_by),
@@ -61,6 +68,13 @@ impl Connection {
     /// When the silence between attachments has lasted too long; none while none is awaited.
     pub(super) fn silence(&self) -> Option<Instant> {
         self.assembler.is_waiting().then_some(self.silence_by)
+    }
+
+    /// Whether its client may ask for a session, which it does now.
+    pub(super) fn may_claim(&mut self) -> bool {
+        let may = self.claims < MAX_CLAIMS;
+        self.claims += usize::from(may);
+        may
     }
 
     /// How many namespaces it is in or waits for.

@@ -12,6 +12,7 @@ use bytestring::ByteString;
 use super::{
     Pending, Server,
     claim::{self, Says},
+    connection::Connection,
     emitting::outgoing,
 };
 use crate::{
@@ -59,15 +60,21 @@ impl Return {
 impl Server {
     /// Finds out whether a client comes back, then asks the application.
     pub(super) fn find_out(&mut self, pending: PendingKey, auth: Data) {
-        let Some(keeper) = &mut self.keeper else {
+        if self.keeper.is_none() {
             return self.ask(pending, auth, Recovery::None);
-        };
+        }
         let claim = match claim::read(&auth) {
             Says::Nothing => return self.ask(pending, auth, Recovery::None),
             Says::Wrong => return self.fail_claim(pending, auth),
             Says::Had(claim) => claim,
         };
-        if keeper.config.is_external && !self.is_here(claim) {
+        let is_external = keeper.config.is_external;
+        let session = self.pending.get(pending).map(|it| it.session);
+        let connection = session.and_then(|session| self.connection_mut(session));
+        if !connection.is_some_and(Connection::may_claim) {
+            return self.fail_claim(pending, auth);
+        }
+        if is_external && !self.is_here(claim) {
             return self.seek(pending, claim, auth);
         }
         self.find_here(pending, claim, auth);
