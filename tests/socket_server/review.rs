@@ -5,7 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use socketio_proto::{
     engine::Overflow,
-    socket::{AcceptError, Event, Found, Missed, Options, Packet, Recovery, RecoveryConfig, To},
+    socket::{
+        AcceptError, Config, Event, Found, ImportError, Missed, Options, Packet, Recovery,
+        RecoveryConfig, Server, To,
+    },
+    time::{Instant, UnixTime},
 };
 
 use super::{
@@ -164,4 +168,35 @@ fn a_connection_may_ask_for_so_many_sessions() {
         };
         assert_eq!(app.driver.events.iter().filter(is_look).count(), 256);
     }
+}
+
+/// Ages count by the wall clock, which may have been set back.
+#[test]
+fn what_was_saved_at_a_time_that_is_yet_to_come_is_not_taken_over() {
+    let mut app = with(RecoveryConfig::new());
+    let client = Client::new(&mut app);
+    client.lose(&mut app);
+    let now = app.driver.now;
+    let saved = app.driver.machine.export(now);
+    let server = |seconds: u64| {
+        let config = Config::builder().recovery(RecoveryConfig::new());
+        let origin = UnixTime::since_epoch(Duration::from_secs(seconds));
+        Server::new(config.build().unwrap(), [3; 32], origin)
+    };
+    // The other one began at 1 790 000 000.
+    let mut near = server(1_790_000_000 - 100);
+    assert_eq!(near.import(Instant::ORIGIN, &saved), Ok(1));
+    let mut far = server(1_790_000_000 - 3_600);
+    assert_eq!(
+        far.import(Instant::ORIGIN, &saved),
+        Err(ImportError::Clock),
+        "its sessions would be kept for an hour"
+    );
+    // Where the last position stands, one that is none.
+    let mut damaged = saved[..4].to_vec();
+    damaged.extend([0xff; 9]);
+    damaged.push(1);
+    damaged.extend([0, 0, 0]);
+    let done = server(1_790_000_000).import(Instant::ORIGIN, &damaged);
+    assert_eq!(done, Err(ImportError::Clock));
 }

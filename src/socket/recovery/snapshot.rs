@@ -16,6 +16,7 @@ use crate::{
     engine::outbox::Outgoing,
     random::{ID_LEN, PrivateId, is_id},
     socket::SocketId,
+    time::Instant,
 };
 
 /// What every snapshot begins with, its version last.
@@ -25,6 +26,10 @@ const MAGIC: [u8; 4] = *b"sio\x01";
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum ImportError {
+    /// The bytes were saved later than it is by the server's clock, by more than clients may be
+    /// away: what they hold would be kept for too long.
+    #[error("saved at a time that is yet to come")]
+    Clock,
     /// The server has sessions or events of its own already: import before it serves.
     #[error("the server keeps sessions or events of its own already")]
     InUse,
@@ -77,7 +82,11 @@ impl Keeper {
     }
 
     /// Takes over what another server kept. Without effect if it fails.
-    pub(in crate::socket) fn import(&mut self, bytes: &[u8]) -> Result<usize, ImportError> {
+    pub(in crate::socket) fn import(
+        &mut self,
+        now: Instant,
+        bytes: &[u8],
+    ) -> Result<usize, ImportError> {
         if self.log.len() > 0 || self.away.len() > 0 || self.imported.is_some() {
             return Err(ImportError::InUse);
         }
@@ -89,6 +98,9 @@ impl Keeper {
         }
         let saved = Saved::read(&mut reader).filter(|_| reader.is_at_end());
         let saved = saved.ok_or(ImportError::Invalid)?;
+        if saved.last > self.positions.at(now).saturating_add(self.sessions_age) {
+            return Err(ImportError::Clock);
+        }
         let sessions = saved.sessions.len();
         self.imported = Some((saved.last, self.positions.last()));
         self.positions.skip_to(saved.last);

@@ -489,7 +489,7 @@ impl Server {
         self.advance(now);
         let keeper = self.keeper.as_mut().ok_or(ImportError::Off)?;
         let done = if keeper.live.is_empty() {
-            keeper.import(saved)
+            keeper.import(self.now, saved)
         } else {
             Err(ImportError::InUse)
         };
