@@ -74,15 +74,6 @@ struct AddressRef<'a> {
     room: Option<&'a str>,
 }
 
-impl AddressRef<'_> {
-    fn to_owned(&self) -> Address {
-        Address {
-            namespace: ByteString::from(self.namespace),
-            room: self.room.map(ByteString::from),
-        }
-    }
-}
-
 impl Hash for Address {
     fn hash<H: Hasher>(&self, state: &mut H) {
         (&*self.namespace, self.room.as_deref()).hash(state);
@@ -102,11 +93,12 @@ impl Equivalent<Address> for AddressRef<'_> {
 }
 
 impl Group {
-    fn addresses(&self) -> impl Iterator<Item = AddressRef<'_>> {
+    fn addresses(&self) -> impl Iterator<Item = Address> + '_ {
         let whole = self.rooms.is_empty().then_some(None);
-        let rooms = self.rooms.iter().map(|room| Some(&**room));
-        whole.into_iter().chain(rooms).map(|room| AddressRef {
-            namespace: &self.namespace,
+        let rooms = self.rooms.iter().cloned().map(Some);
+        // The names are shared: they count once, with the event.
+        whole.into_iter().chain(rooms).map(|room| Address {
+            namespace: self.namespace.clone(),
             room,
         })
     }
@@ -174,7 +166,7 @@ impl Log {
                         Some(list) => list.push_back(number),
                         None => {
                             let list = VecDeque::from([number]);
-                            self.groups.insert(address.to_owned(), list);
+                            self.groups.insert(address, list);
                         }
                     }
                 }
@@ -359,5 +351,31 @@ impl<'a> ByRoom<'a> {
         let start = self.0.partition_point(|it| &*it.room < room);
         let mut same = self.0.iter().skip(start).take_while(|it| &*it.room == room);
         same.any(|it| it.covers(position))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::random::Random;
+
+    #[test]
+    fn the_index_copies_no_names() {
+        let mut random = Random::new([0; 32]);
+        let mut log = Log::new(random.hash_keys(), random.hash_keys(), 0);
+        let group = Group {
+            namespace: ByteString::from("/namespace"),
+            rooms: Vec::from([ByteString::from("room")]),
+            except: Vec::new(),
+            without: None,
+        };
+        let names = [group.namespace.as_ptr(), group.rooms[0].as_ptr()];
+        let packet = Outgoing::text(Bytes::from_static(b"42[]"));
+        log.push(1, Audience::Group(Box::new(group)), packet);
+        let address = log.groups.keys().next().unwrap();
+        let room = address.room.as_ref().unwrap();
+        assert_eq!([address.namespace.as_ptr(), room.as_ptr()], names);
     }
 }
