@@ -68,7 +68,8 @@ impl Server {
             Says::Wrong => return self.fail_claim(pending, auth),
             Says::Had(claim) => claim,
         };
-        let is_external = keeper.config.is_external;
+        let keeper = self.keeper.as_ref();
+        let is_external = keeper.is_some_and(|keeper| keeper.config.is_external);
         let session = self.pending.get(pending).map(|it| it.session);
         let connection = session.and_then(|session| self.connection_mut(session));
         if !connection.is_some_and(Connection::may_claim) {
