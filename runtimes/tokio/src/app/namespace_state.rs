@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use super::{
     pattern::PatternState,
+    server_side::Turns,
     setup::{Installed, Setup},
 };
 
@@ -27,6 +28,8 @@ pub(crate) struct NamespaceState {
     is_heard: AtomicBool,
     /// How many handlers of servers' events run.
     pub(super) busy: AtomicUsize,
+    /// Events for which none runs yet.
+    pub(super) turns: Turns,
     stage: Mutex<Stage>,
     ready: Notify,
 }
@@ -51,6 +54,7 @@ impl NamespaceState {
             is_heard: AtomicBool::new(!setup.on_any_outgoing.is_empty()),
             installed: Installed::new(setup),
             busy: AtomicUsize::default(),
+            turns: Turns::default(),
             stage: Mutex::new(Stage::New),
             ready: Notify::new(),
         }

@@ -1,8 +1,10 @@
 //! Events from server to server.
 
 use std::{
+    collections::VecDeque,
+    fmt,
     pin::Pin,
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -14,6 +16,7 @@ use super::{
     handler::boxed_server_side,
     job::{catch, print_error},
     namespace_state::NamespaceState,
+    setup::OnServerSide,
 };
 
 /// Names that the reference uses on its servers (Socket.IO reference, "Utility operations on one
@@ -90,8 +93,8 @@ impl Namespace {
     /// It takes what a handler of [`on`](Self::on) takes, with the namespace in the place of the
     /// socket, and answers likewise.
     ///
-    /// Clients cannot cause it. Handlers run each in a task of its own, begun in the order of the
-    /// events. There is no socket that [`on_error`](Self::on_error) could be told of: errors and
+    /// Clients cannot cause it. Handlers run each in a task of its own, at the same time; the tasks
+    /// take the events in the order in which they were sent. There is no socket that [`on_error`](Self::on_error) could be told of: errors and
     /// panics leave the event without an answer, and are printed by debug builds.
     ///
     /// # Panics
@@ -112,18 +115,80 @@ impl Namespace {
         let Some(handler) = setup.on_server_side.get(event.name()) else {
             return Ok(());
         };
-        let handler = Arc::clone(handler);
         let busy = Busy::begin(&self.state).ok_or(EmitError::TooManyHandlers { limit: MOST })?;
+        let turn = Turn::queue(
+            &self.state,
+            Job {
+                handler: Arc::clone(handler),
+                event,
+                reply: Reply::to_server(answer),
+            },
+        );
         let namespace = self.clone();
         let task = async move {
             let _busy = busy;
+            let Some(job) = turn.take() else {
+                return;
+            };
+            let Job {
+                handler,
+                event,
+                reply,
+            } = job;
             let name = event.clone();
-            let reply = Reply::to_server(answer);
             let done = catch(async { handler(namespace.clone(), event, reply).await }).await;
             print_error(&namespace, name.name(), done);
         };
         self.link.with(|_, tables, _| tables.spawn(task));
         Ok(())
+    }
+}
+
+/// An event that waits for its task.
+struct Job {
+    handler: OnServerSide,
+    event: Args,
+    reply: Reply,
+}
+
+/// Events whose tasks have not begun, the oldest first.
+#[derive(Default)]
+pub(super) struct Turns(Mutex<VecDeque<Job>>);
+
+impl Turns {
+    fn jobs(&self) -> MutexGuard<'_, VecDeque<Job>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Turns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Turns").finish_non_exhaustive()
+    }
+}
+
+/// The right of a task to an event: to the oldest, since a runtime does not begin tasks in the order
+/// in which they were spawned. Dropped, it takes one away, so that there are as many as tasks.
+struct Turn(Option<Arc<NamespaceState>>);
+
+impl Turn {
+    fn queue(namespace: &Arc<NamespaceState>, job: Job) -> Self {
+        namespace.turns.jobs().push_back(job);
+        Self(Some(Arc::clone(namespace)))
+    }
+
+    fn take(mut self) -> Option<Job> {
+        self.take_oldest()
+    }
+
+    fn take_oldest(&mut self) -> Option<Job> {
+        self.0.take()?.turns.jobs().pop_front()
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        drop(self.take_oldest());
     }
 }
 

@@ -208,3 +208,27 @@ async fn a_stream_of_answers_wakes_the_task_that_waits() {
         (true, true)
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn server_side_events_are_handled_in_the_order_in_which_they_were_sent() {
+    let (sender, mut told) = mpsc::unbounded_channel();
+    let io = Io::new();
+    io.of("/")
+        .on_server_side("n", move |_: Namespace, (n,): (u32,)| {
+            _ = sender.send(n);
+            async {}
+        });
+    let root = io.of("/");
+    tokio::spawn(async move {
+        for n in 0..5 {
+            root.server_side_emit("n", (n,)).unwrap();
+        }
+    })
+    .await
+    .unwrap();
+    let mut all = Vec::new();
+    for _ in 0..5 {
+        all.push(timeout(LIMIT, told.recv()).await.unwrap().unwrap());
+    }
+    assert_eq!(all, [0, 1, 2, 3, 4]);
+}
