@@ -249,9 +249,12 @@ impl Io {
     }
 
     pub(super) fn from_link(link: &Link) -> Self {
-        let root = of(link, "/").expect("the namespace that is always there");
-        let link = link.clone();
-        Self { link, root }
+        // It is asked for by every handler that needs the server: by one lock, once it is there.
+        let root = existing(link, "/").map_or_else(|| of(link, "/"), Ok);
+        Self {
+            link: link.clone(),
+            root: root.expect("the namespace that is always there"),
+        }
     }
 
     /// A namespace, which exists from now on. A missing leading slash is added, and the empty name
@@ -279,11 +282,7 @@ impl Io {
     /// A namespace that exists, by its exact name. Unlike [`of`](Self::of) this makes none, and leaves
     /// a dynamic one free to go.
     pub fn namespace(&self, name: &str) -> Option<Namespace> {
-        let state = self.link.with(|server, tables, _| {
-            let key = server.namespace(name)?;
-            tables.namespaces.get(key).cloned()
-        });
-        Some(Namespace::new(self.link.clone(), state?))
+        existing(&self.link, name)
     }
 
     /// Makes namespaces on demand: whatever names the function allows. It is told a name with its
@@ -442,6 +441,14 @@ impl Io {
     pub fn sockets(&self) -> Vec<Socket> {
         self.root.sockets()
     }
+}
+
+fn existing(link: &Link, name: &str) -> Option<Namespace> {
+    let state = link.with(|server, tables, _| {
+        let key = server.namespace(name)?;
+        tables.namespaces.get(key).cloned()
+    });
+    Some(Namespace::new(link.clone(), state?))
 }
 
 fn of(link: &Link, name: &str) -> Result<Namespace, NamespaceError> {
