@@ -5,7 +5,7 @@ use alloc::{boxed::Box, vec::Vec};
 
 use bytestring::ByteString;
 
-use super::{Server, Socket, namespaces::scope, restoring::Return, rooming::member_of};
+use super::{Server, Socket, claiming::Return, namespaces::scope, rooming::member_of};
 use crate::{
     engine::outbox::Outgoing,
     random::PrivateId,

@@ -2,11 +2,14 @@
 //!
 //! The parts: `incoming` goes through what clients send; `admission` lets them into namespaces;
 //! `emitting` sends, `selection` finds to whom; `leaving` ends sockets and connections; `acking`
-//! settles answers; `rooming` keeps rooms; `timeouts` runs deadlines; `looks` answers questions.
+//! settles answers; `rooming` keeps rooms; `timeouts` runs deadlines; `looks` answers questions. For
+//! clients that lose their connection, `keeping` keeps what `restoring` gives back; `claim` reads
+//! what they say, `claiming` finds out whether it holds.
 
 mod acking;
 mod admission;
 mod claim;
+mod claiming;
 mod connection;
 mod emitting;
 mod incoming;
@@ -29,9 +32,9 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use self::{
+    claiming::Return,
     connection::Connection,
     namespaces::{Namespace, Namespaces},
-    restoring::Return,
 };
 use super::{
     acks::Acks,
