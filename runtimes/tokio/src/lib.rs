@@ -63,7 +63,7 @@ mod websocket;
 pub use socketio_proto::{
     self,
     edge::ResponseKind,
-    engine::{Cookie, Cors, Origins},
+    engine::{ConfigError, Cookie, Cors, Origins, OverRate, Rate},
 };
 
 #[cfg(feature = "compression")]
