@@ -37,12 +37,14 @@ fn pages_work_in_chromium() {
     let without = Example::start("chat", None);
     let editor = Example::start("editor", Some(&library));
     let files = Example::start("files", Some(&library));
+    let private = Example::start("private", Some(&library));
     let room = Example::start("room", Some(&library));
     let variables = [
         ("CHAT_URL", &*with_library.url),
         ("CHAT_FALLBACK_URL", &*without.url),
         ("EDITOR_URL", &*editor.url),
         ("FILES_URL", &*files.url),
+        ("PRIVATE_URL", &*private.url),
         ("ROOM_URL", &*room.url),
         ("MODERATOR_TOKEN", MODERATOR_TOKEN),
         ("OPEN_URL", &*open.url),

@@ -22,6 +22,9 @@ mod editor;
 #[path = "../examples/files/main.rs"]
 #[allow(dead_code, reason = "nothing here is the main function")]
 mod files;
+#[path = "../examples/private/main.rs"]
+#[allow(dead_code, reason = "nothing here is the main function")]
+mod private;
 #[path = "../examples/room/main.rs"]
 #[allow(dead_code, reason = "nothing here is the main function")]
 mod room;
@@ -29,5 +32,6 @@ mod room;
 mod examples {
     mod editor;
     mod files;
+    mod private;
     mod room;
 }
