@@ -97,7 +97,7 @@ impl Ticks {
 pub struct EntropyError;
 
 /// Asks the operating system for a seed. A machine makes its credentials from it, so it must not
-/// be used twice.
+/// be used twice. Its bytes are good for tokens of the application, too.
 ///
 /// # Errors
 ///

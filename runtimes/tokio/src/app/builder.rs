@@ -45,10 +45,14 @@ impl IoBuilder {
     /// The settings of the protocol. Path, heartbeat, CORS, origins, cookie, and what waits for a
     /// client are those of the layer below, [`engine`](socketio_proto::socket::ConfigBuilder::engine).
     ///
+    /// Its [`max_payload`](socketio_proto::engine::ConfigBuilder::max_payload) counts bodies as they
+    /// come: over long-polling an attachment is base64, 4/3 of its bytes, in one body with the text of
+    /// its packet. With the default of 1 000 000 B it may have a little less than 750 000 B there.
+    ///
     /// ```
     /// use std::time::Duration;
     ///
-    /// use socketio_tokio::{Config, Cookie, Cors, Io, Origins, socketio_proto::engine::ConfigError};
+    /// use socketio_tokio::{Config, ConfigError, Cookie, Cors, Io, Origins};
     ///
     /// # fn example() -> Result<Io, ConfigError> {
     /// // const io = new Server({

@@ -74,6 +74,10 @@ impl Connecting {
     /// Puts a value of any type aside for the socket that this client becomes, such as the user it
     /// was found to be: [`Socket::get`](super::Socket::get). Gives the value of this type that was
     /// there.
+    ///
+    /// It ends with that socket, or at once if the client is refused. A client that is recovered comes
+    /// without it, and as a rule past all middleware: what is to be known of it then is kept by
+    /// [`set_data`](Self::set_data).
     pub fn insert<T: Send + Sync + 'static>(&self, value: T) -> Option<Arc<T>> {
         self.guest.data.insert(value)
     }

@@ -84,7 +84,13 @@ impl Namespace {
         self.change(|setup| setup.add_middleware(middleware))
     }
 
-    /// Adds a handler of connections. It runs before every other handler of the socket.
+    /// Adds a handler of connections. It runs before every other handler of the socket, and again for
+    /// a client that comes back: see [`Socket::recovered`].
+    ///
+    /// The client is accepted by then, so that events to the whole namespace, and to rooms that
+    /// middleware [joined](Connecting::join), may reach it before what the handler sends. Who wants to
+    /// send something first, such as a history, sends such events to a room, and joins it in the
+    /// handler behind that.
     pub fn on_connect<F, Fut>(self, handler: F) -> Self
     where
         F: Fn(Socket) -> Fut + Send + Sync + 'static,
@@ -96,7 +102,16 @@ impl Namespace {
     /// Sets the handler of an event; an earlier one of the same event is replaced.
     ///
     /// The client's arguments are decoded into the types that the handler takes. If they do not
-    /// fit, the handler is not called, and [`on_error`](Self::on_error) gets the reason.
+    /// fit, the handler is not called, [`on_error`](Self::on_error) gets the reason, and a client that
+    /// asked for an answer gets none. To answer it take a `Result` of the arguments with
+    /// [`ArgsError`](super::ArgsError), or [`Args`] as they came.
+    ///
+    /// An answer, [`Ack`](super::Ack), is sent when the handler has returned; a handler that answers
+    /// before it does something else, or under a lock of its own, takes a [`Reply`](super::Reply).
+    /// The socket's next event waits for the handler, so that one that sends a lot, or asks other
+    /// services, spawns a task for that. No emit runs a handler, so that one may emit under a
+    /// lock of its own; but [`on_any_outgoing`](Self::on_any_outgoing) and [`on_room`](Self::on_room)
+    /// are told within, and must not take that lock.
     ///
     /// ```
     /// # fn example(io: socketio_tokio::Io) {
@@ -226,7 +241,8 @@ impl Namespace {
 
     /// Adds a handler of disconnections. It runs after every other handler of the socket.
     ///
-    /// [`Socket::rooms`] still says which rooms it was in.
+    /// [`Socket::rooms`] still says which rooms it was in; for others it is in none of them any more,
+    /// so that [`to(room).sockets()`](Broadcast::sockets) tells who is left.
     pub fn on_disconnect<F, Fut>(self, handler: F) -> Self
     where
         F: Fn(Socket, DisconnectReason) -> Fut + Send + Sync + 'static,

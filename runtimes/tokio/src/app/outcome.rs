@@ -9,12 +9,36 @@ use super::{Arguments, Cause, EmitError, Error, Socket};
 ///
 /// It holds the answer's [`Arguments`]: a single one is `Ack((value,))`, none is `Ack(())`. If the
 /// client asked for no answer, nothing is sent.
+///
+/// It leaves when the handler has returned: behind what the handler emitted, outside of a lock that the
+/// handler held, and not at all if the handler disconnected the client. To answer before that take a
+/// [`Reply`].
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Ack<T: Arguments>(pub T);
 
 /// The right to answer one event, once, now or later.
 ///
-/// Dropping it leaves the client without an answer.
+/// Dropping it leaves the client without an answer; so does a `?` before [`send`](Self::send). Where a
+/// handler ends early, it answers first:
+///
+/// ```
+/// # fn example(io: socketio_tokio::Io) {
+/// use socketio_tokio::{ArgsError, Error, Reply, Socket};
+///
+/// io.of("/").on("say", |socket: Socket, args: Result<(String,), ArgsError>, reply: Reply| async move {
+///     let Ok((text,)) = args else {
+///         return Ok(reply.send(("a text, please",))?);
+///     };
+///     if text.is_empty() {
+///         return Ok(reply.send(("nothing to say",))?);
+///     }
+///     // Before the others hear of it:
+///     reply.send(("said",))?;
+///     socket.broadcast().emit("said", (text,))?;
+///     Ok::<_, Error>(())
+/// });
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "without an answer the client waits for ever, or until its timeout"]
 pub struct Reply(Asker);

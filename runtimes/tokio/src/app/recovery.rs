@@ -108,7 +108,12 @@ impl IoBuilder {
     /// missed. [`Socket::recovered`](super::Socket::recovered) says so.
     ///
     /// Each event to a client carries its offset as one more argument then, as the protocol wants
-    /// it, and is kept for a while: see [`RecoveryConfig`] for how long, and how much.
+    /// it, and is kept for a while: see [`RecoveryConfig`] for how long, and how much. Events that ask
+    /// for an answer, and volatile ones, are not kept; what has to arrive asks for none.
+    ///
+    /// Handlers of the connection run again for a client that comes back. One that was cut short when
+    /// the connection was lost may have left something undone; `recovered` does not tell, and
+    /// [`Socket::rooms`](super::Socket::rooms) does.
     ///
     /// ```
     /// use std::time::Duration;

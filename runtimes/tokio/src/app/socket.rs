@@ -200,6 +200,35 @@ impl Socket {
     /// # }
     /// ```
     ///
+    /// It is sent when it is awaited, and not before; `into_future()` sends it at once and gives the
+    /// answer, to be waited for later. So some of many can be on their way at a time:
+    ///
+    /// ```
+    /// # async fn example(
+    /// #     socket: socketio_tokio::Socket,
+    /// #     chunks: Vec<u32>,
+    /// # ) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::collections::VecDeque;
+    ///
+    /// let mut window = VecDeque::new();
+    /// for chunk in chunks {
+    ///     window.push_back(socket.emit_with_ack("chunk", (chunk,)).into_future());
+    ///     if window.len() == 8
+    ///         && let Some(oldest) = window.pop_front()
+    ///     {
+    ///         oldest.await?;
+    ///     }
+    /// }
+    /// for rest in window {
+    ///     rest.await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// An event that asks for an answer is not kept for a client that lost its connection: see
+    /// [`IoBuilder::recovery`](super::IoBuilder::recovery).
+    ///
     /// # Errors
     ///
     /// As [`emit`](Self::emit), when the client owes too many answers, when the answer does not
@@ -280,6 +309,10 @@ impl Socket {
 
     /// Disconnects the client from the namespace or, with `close`, closes its whole connection,
     /// which ends its sockets in other namespaces, too. A socket that is gone is left as it is.
+    ///
+    /// What was emitted before arrives first, also with `close`. What is sent after it does not: not
+    /// even the [`Ack`](super::Ack) of the handler that called it. Official clients do not come back by
+    /// themselves, and no recovery brings them back.
     pub fn disconnect(&self, close: bool) {
         let target = self.as_target();
         self.link
@@ -288,8 +321,9 @@ impl Socket {
 
     /// Keeps a value of any type with the socket and gives the value of this type that was there.
     ///
-    /// It stays in this process, and ends with the socket: a client whose connection is recovered
-    /// comes without it. What it shall have again is kept by [`set_data`](Self::set_data).
+    /// It stays in this process, and lives until the last handle of the socket is dropped, so that
+    /// handlers of the disconnection have it, too. A client whose connection is recovered comes
+    /// without it. What it shall have again is kept by [`set_data`](Self::set_data).
     ///
     /// ```
     /// # fn example(socket: socketio_tokio::Socket) {
