@@ -12,6 +12,8 @@ use socketio_proto::{
     time::Instant,
 };
 
+use crate::delivery::Deliveries;
+
 /// Names one life; numbers are given out once.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct LifeId(pub u32);
@@ -101,6 +103,16 @@ pub struct Totals {
     pub down: usize,
     /// Messages of peers that the application heard.
     pub up: usize,
+    /// Events that clients heard and that are kept for who is away.
+    pub delivered: usize,
+    /// Events that clients heard and that are not kept.
+    pub fleeting: usize,
+    /// Those that they missed first.
+    pub replayed: usize,
+    /// How often a client found its session again.
+    pub recovered: usize,
+    /// How often it did not.
+    pub anew: usize,
 }
 
 impl std::ops::AddAssign for Totals {
@@ -110,6 +122,11 @@ impl std::ops::AddAssign for Totals {
         self.orderly += other.orderly;
         self.down += other.down;
         self.up += other.up;
+        self.delivered += other.delivered;
+        self.fleeting += other.fleeting;
+        self.replayed += other.replayed;
+        self.recovered += other.recovered;
+        self.anew += other.anew;
     }
 }
 
@@ -117,6 +134,8 @@ impl std::ops::AddAssign for Totals {
 #[derive(Debug, Default)]
 pub struct Ledger {
     lives: Vec<Life>,
+    /// What sockets were promised.
+    pub deliveries: Deliveries,
 }
 
 impl Ledger {
@@ -335,6 +354,7 @@ impl Ledger {
             totals.down += life.down.count();
             totals.up += life.up.count();
         }
+        self.deliveries.count(&mut totals);
         Ok(totals)
     }
 

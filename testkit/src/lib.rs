@@ -29,6 +29,8 @@
 //!   end, an index that did not rest, a `poll_timeout` that is late, a deadline that passes unused.
 //! - [`peer`] is an Engine.IO client. Its habits say which carriers it uses and how it misbehaves.
 //! - [`application`] sits on top of the machine; [`speech`] is what both sides say to each other.
+//! - [`client`] is a Socket.IO client that comes back after every loss; [`delivery`] is the model of what
+//!   it was promised, and [`application::Hub`] the application that it talks to.
 //! - [`ledger`] is the model: numbered messages arrive in order, once, and all of them if a session
 //!   ended in order; a session that opened closes, for a reason that something explains.
 //! - [`trace`] records a run. [`runs`] runs each seed twice and compares the traces byte for byte.
@@ -66,7 +68,7 @@
 //!     let scenario = Scenario {
 //!         peers: 10,
 //!         habits: Habits::rough(),
-//!         script: || Box::new(Plain),
+//!         script: |_| Box::new(Plain),
 //!         host: HostHabits::rough(),
 //!         spans: Spans {
 //!             ping_interval: Duration::from_secs(25),
@@ -88,6 +90,8 @@
 //! ```
 
 pub mod application;
+pub mod client;
+pub mod delivery;
 pub mod dice;
 pub mod host;
 pub mod ledger;
@@ -100,4 +104,5 @@ pub mod speech;
 pub mod subject;
 pub mod trace;
 pub mod wire;
+pub mod wiretap;
 pub mod world;

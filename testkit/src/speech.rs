@@ -1,10 +1,12 @@
 //! What peers and applications say: numbered messages, plain or inside Socket.IO packets.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use bytestring::ByteString;
-use socketio_proto::edge::Message;
+use socketio_proto::{edge::Message, time::Instant};
 
-use crate::ledger::LifeId;
+use crate::{dice::Dice, ledger::LifeId, world::Scene};
 
 /// One numbered message: whose, which, and padding.
 pub fn write(life: LifeId, number: u32, padding: usize) -> String {
@@ -30,19 +32,44 @@ pub enum Heard {
     Strange,
 }
 
-/// The layer above Engine.IO, as a peer speaks it: a script with as much state as it needs.
+/// The layer above Engine.IO, as a peer speaks it: a script with as much state as it needs. It goes
+/// through all lives of its peer, and remembers of them what it wants to.
 pub trait Script: std::fmt::Debug {
-    /// What is said as soon as the session is open.
-    fn opened(&mut self) -> Vec<Message>;
+    /// The session of a life is open: what is said first.
+    fn opened(&mut self, life: LifeId, scene: &mut Scene<'_>) -> Vec<Message>;
 
     /// Takes a message.
-    fn hear(&mut self, message: &Message) -> Heard;
+    fn hear(&mut self, message: &Message, scene: &mut Scene<'_>) -> Heard;
+
+    /// What it wants to say at once, because of what it heard.
+    fn replies(&mut self) -> Vec<Message> {
+        Vec::new()
+    }
+
+    /// Whether its connection fails just now, in the middle of what it hears.
+    fn gives_up(&mut self) -> bool {
+        false
+    }
+
+    /// What it says of its own accord, before a numbered message.
+    fn act(&mut self, _scene: &mut Scene<'_>) -> Vec<Message> {
+        Vec::new()
+    }
 
     /// Whether numbered messages may be said now.
     fn may_speak(&self) -> bool;
 
     /// One numbered message: what [`write()`] wrote, as the messages of one packet.
     fn say(&mut self, text: String, is_binary: bool) -> Vec<Message>;
+
+    /// The life is over, and nothing was heard of the server since an instant.
+    fn ended(&mut self, _silent_since: Instant) {}
+
+    /// How long until the next life; `most` is what its habits say, and `rough` how long the network
+    /// is bad.
+    fn rest(&mut self, most: Duration, _rough: Duration, dice: &mut Dice) -> Duration {
+        dice.span((Duration::ZERO, most))
+    }
 }
 
 /// Engine.IO alone.
@@ -50,11 +77,11 @@ pub trait Script: std::fmt::Debug {
 pub struct Plain;
 
 impl Script for Plain {
-    fn opened(&mut self) -> Vec<Message> {
+    fn opened(&mut self, _life: LifeId, _scene: &mut Scene<'_>) -> Vec<Message> {
         Vec::new()
     }
 
-    fn hear(&mut self, message: &Message) -> Heard {
+    fn hear(&mut self, message: &Message, _scene: &mut Scene<'_>) -> Heard {
         read_plain(message).map_or(Heard::Strange, |(life, number)| {
             Heard::Numbered(life, number)
         })
@@ -94,11 +121,12 @@ pub struct Events {
 }
 
 impl Script for Events {
-    fn opened(&mut self) -> Vec<Message> {
+    fn opened(&mut self, _life: LifeId, _scene: &mut Scene<'_>) -> Vec<Message> {
+        *self = Self::default();
         vec![Message::Text(ByteString::from_static("0"))]
     }
 
-    fn hear(&mut self, message: &Message) -> Heard {
+    fn hear(&mut self, message: &Message, _scene: &mut Scene<'_>) -> Heard {
         let numbered = |read: Option<_>| {
             read.map_or(Heard::Strange, |(life, number)| {
                 Heard::Numbered(life, number)

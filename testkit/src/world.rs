@@ -9,11 +9,12 @@ use crate::{
     dice::Dice,
     host::{Host, HostHabits, Spans},
     ledger::{Broken, Cause, Ledger, Totals},
-    network::{Network, NodeId},
-    peer::{Habits, MakeScript, Peer},
+    network::{Event, Network, NodeId},
+    peer::{Farewell, Habits, MakeScript, Peer},
     subject::Subject,
     trace::Trace,
     wire::Wire,
+    wiretap::{Line, Wiretap},
 };
 
 /// What everybody on stage shares: the network with its clock, the model, and the record.
@@ -87,6 +88,7 @@ pub struct World<M: Subject, A> {
     ledger: Ledger,
     trace: Trace,
     scenario: Scenario,
+    line: Option<Line>,
 }
 
 impl<M: Subject, A: Application<M>> World<M, A> {
@@ -119,6 +121,7 @@ impl<M: Subject, A: Application<M>> World<M, A> {
             ledger: Ledger::default(),
             trace,
             scenario,
+            line: None,
         }
     }
 
@@ -133,7 +136,30 @@ impl<M: Subject, A: Application<M>> World<M, A> {
             self.with(|host, _, scene| host.check(scene));
         }
         self.play_until(ends_at + QUIET);
+        self.check_whole();
         self.finish()
+    }
+
+    /// Nothing is missing that was kept for anybody: for when all are back and it is quiet.
+    pub fn check_whole(&mut self) {
+        self.with(|_, _, scene| {
+            let whole = scene.ledger.deliveries.check_whole();
+            scene.hold(whole);
+        });
+    }
+
+    /// Somebody sits on the line.
+    #[must_use]
+    pub fn tapped(mut self, tap: Box<dyn Wiretap>) -> Self {
+        self.line = Some(Line::new(tap));
+        self
+    }
+
+    /// The machine keeps the session of whoever is back within a span.
+    #[must_use]
+    pub fn promising(mut self, kept_for: Duration) -> Self {
+        self.ledger.deliveries.promise(kept_for);
+        self
     }
 
     /// Lets everybody begin. For tests that play in steps; [`run`](Self::run) does all of it.
@@ -150,7 +176,13 @@ impl<M: Subject, A: Application<M>> World<M, A> {
     }
 
     /// Ends it, and checks what must hold then.
-    pub fn finish(mut self) -> (Totals, Trace) {
+    pub fn finish(self) -> (Totals, Trace) {
+        let (totals, trace, _) = self.finish_with_machine();
+        (totals, trace)
+    }
+
+    /// The same, and gives the machine back, of which nothing may be left but room for more.
+    pub fn finish_with_machine(mut self) -> (Totals, Trace, M) {
         self.wind_down();
         let totals = self.ledger.finish(self.scenario.is_calm);
         let totals = self.with(|_, _, scene| {
@@ -158,7 +190,18 @@ impl<M: Subject, A: Application<M>> World<M, A> {
             scene.note(format_args!("{totals:?}"));
             totals
         });
-        (totals, self.trace)
+        (totals, self.trace, self.host.into_machine())
+    }
+
+    /// The connections of all peers fail at once; how, depends on the number of the peer.
+    pub fn fail_all(&mut self, farewell: impl Fn(usize) -> Farewell) {
+        let mut peers = std::mem::take(&mut self.peers);
+        self.with(|_, _, scene| {
+            for (number, peer) in peers.iter_mut().enumerate() {
+                peer.fail(farewell(number), scene);
+            }
+        });
+        self.peers = peers;
     }
 
     /// The host and its machine.
@@ -195,17 +238,28 @@ impl<M: Subject, A: Application<M>> World<M, A> {
     /// Lets everything happen until an instant.
     pub fn play_until(&mut self, by: Instant) {
         while let Some((node, event)) = self.network.next_by(by) {
-            let mut scene = Scene {
-                network: &mut self.network,
-                ledger: &mut self.ledger,
-                trace: &mut self.trace,
-                is_small: self.scenario.peers <= SMALL,
-            };
-            if node == SERVER {
-                self.host.handle(event, &mut self.application, &mut scene);
-            } else if let Some(peer) = self.peers.get_mut(node.0 as usize - 1) {
-                peer.handle(event, &mut scene);
+            match &mut self.line {
+                None => self.tell(node, event),
+                Some(line) => {
+                    for event in line.pass(node, SERVER, event) {
+                        self.tell(node, event);
+                    }
+                }
             }
+        }
+    }
+
+    fn tell(&mut self, node: NodeId, event: Event<Wire>) {
+        let mut scene = Scene {
+            network: &mut self.network,
+            ledger: &mut self.ledger,
+            trace: &mut self.trace,
+            is_small: self.scenario.peers <= SMALL,
+        };
+        if node == SERVER {
+            self.host.handle(event, &mut self.application, &mut scene);
+        } else if let Some(peer) = self.peers.get_mut(node.0 as usize - 1) {
+            peer.handle(event, &mut scene);
         }
     }
 

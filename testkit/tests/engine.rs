@@ -54,7 +54,7 @@ fn scenario() -> Scenario {
     Scenario {
         peers: 20,
         habits: Habits::rough(),
-        script: || Box::new(Plain),
+        script: |_| Box::new(Plain),
         host: HostHabits::rough(),
         spans: Spans {
             ping_interval: INTERVAL,

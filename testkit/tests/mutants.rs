@@ -249,7 +249,7 @@ fn play(fault: Fault, seed: u64) {
     let scenario = Scenario {
         peers: 20,
         habits: Habits::rough(),
-        script: || Box::new(Plain),
+        script: |_| Box::new(Plain),
         host: HostHabits::exact(),
         spans: Spans {
             ping_interval: INTERVAL,

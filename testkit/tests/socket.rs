@@ -30,7 +30,7 @@ fn scenario(habits: Habits) -> Scenario {
             path: "/socket.io/",
             ..habits
         },
-        script: || Box::new(speech::Events::default()),
+        script: |_| Box::new(speech::Events::default()),
         host: HostHabits::exact(),
         spans: Spans {
             ping_interval: INTERVAL,

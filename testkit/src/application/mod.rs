@@ -2,14 +2,19 @@
 
 mod chatter;
 mod events;
+mod hub;
 
 use std::time::Duration;
 
-use socketio_proto::time::Instant;
+use socketio_proto::{
+    socket::{self, EmitError, Options, Packet, PendingKey, Sent, SocketKey, To},
+    time::Instant,
+};
 
 pub use self::{
     chatter::{Chatter, Sends},
     events::Events,
+    hub::{Duties, Hub},
 };
 use crate::{ledger::LifeId, subject::Subject, world::Scene};
 
@@ -72,5 +77,43 @@ impl Manners {
             hesitates: 0,
             ..Self::lively()
         }
+    }
+}
+
+/// A machine that is, or wraps, a Socket.IO server, and the commands that a wrapper may spoil.
+pub trait Commands: Subject<Event = socket::Event> {
+    /// The server.
+    fn sockets(&mut self) -> &mut socket::Server;
+
+    /// Lets somebody in; `None` if it is too late.
+    fn accept(&mut self, now: Instant, pending: PendingKey) -> Option<SocketKey> {
+        self.sockets().accept(now, pending, &[]).ok()
+    }
+
+    /// Sends an event.
+    fn emit(
+        &mut self,
+        now: Instant,
+        to: To<'_>,
+        packet: Packet,
+        options: Options,
+    ) -> Result<Sent, EmitError> {
+        self.sockets().emit(now, to, packet, options)
+    }
+
+    /// Lets a socket join a room; whether it was there.
+    fn join(&mut self, socket: SocketKey, room: &str) -> bool {
+        self.sockets().join(socket, &[room]).is_ok()
+    }
+
+    /// Lets it leave one; whether it was there.
+    fn leave(&mut self, socket: SocketKey, room: &str) -> bool {
+        self.sockets().leave(socket, room).is_ok()
+    }
+}
+
+impl Commands for socket::Server {
+    fn sockets(&mut self) -> &mut socket::Server {
+        self
     }
 }

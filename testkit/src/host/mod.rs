@@ -243,6 +243,11 @@ impl<M: Subject> Host<M> {
         &self.machine
     }
 
+    /// The machine alone.
+    pub(crate) fn into_machine(self) -> M {
+        self.machine
+    }
+
     /// Begins: the application is woken, and the host stops now and then.
     pub fn start(&mut self, scene: &mut Scene<'_>) {
         let now = scene.network.now();

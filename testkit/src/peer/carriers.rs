@@ -71,7 +71,8 @@ impl Life {
         scene: &mut Scene<'_>,
     ) -> ConnectionId {
         let is_slow = self.plan.misdeed == Some(Misdeed::SlowReader);
-        let mut link = self.habits.link(is_slow, &mut self.dice);
+        let now = scene.network.now();
+        let mut link = self.habits.link(now, is_slow, &mut self.dice);
         if self.plan.misdeed == Some(Misdeed::DeadHandshake) && head.carrier == Carrier::WebSocket {
             link = self.dead_link(link, scene);
         }

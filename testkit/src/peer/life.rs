@@ -13,6 +13,7 @@ use crate::{
     dice::Dice,
     ledger::{Cause, LifeId},
     network::{ConnectionId, Event, Fate, NodeId},
+    snippet::Text,
     speech::{self, Heard, Script},
     wire::Wire,
     world::Scene,
@@ -93,8 +94,8 @@ impl Life {
         scene: &mut Scene<'_>,
     ) -> Self {
         let id = scene.ledger.begin();
-        let plan = habits.plan(&mut dice);
         let now = scene.network.now();
+        let plan = habits.plan(now, &mut dice);
         scene.note(format_args!(
             "peer {} begins life {}: {plan:?}",
             ends.0.0, id.0
@@ -175,16 +176,32 @@ impl Life {
     }
 
     pub(super) fn hear(&mut self, message: &Message, scene: &mut Scene<'_>) {
-        match self.script.hear(message) {
+        match self.script.hear(message, scene) {
             Heard::Numbered(life, number) => {
                 let heard = scene.ledger.heard_down(self.id, life, number);
                 scene.hold(heard);
             }
             Heard::Other => {}
             Heard::Strange => scene.trace.fail(format_args!(
-                "life {} cannot make sense of {message:?}",
-                self.id.0
+                "life {} cannot make sense of {}",
+                self.id.0,
+                Text(message)
             )),
+        }
+        let replies = self.script.replies();
+        if !replies.is_empty() {
+            self.queue.extend(replies.into_iter().map(Packet::Message));
+            if self.has(Role::Main).is_some() {
+                self.go_on(scene);
+            }
+        }
+        if self.script.gives_up() && scene.network.now() < self.habits.rough_until {
+            let farewell = if self.dice.per_mille(500) {
+                Farewell::Cut
+            } else {
+                Farewell::Vanish
+            };
+            self.part(farewell, scene);
         }
     }
 
@@ -215,8 +232,8 @@ impl Life {
         self.patience = interval + timeout;
         self.last_ping = scene.network.now();
         self.wake(self.patience, Kind::Heartbeat, scene);
-        self.queue
-            .extend(self.script.opened().into_iter().map(Packet::Message));
+        let said = self.script.opened(self.id, scene);
+        self.queue.extend(said.into_iter().map(Packet::Message));
         self.plan_speech(scene);
         if self.plan.misdeed.is_some() {
             let after = self.dice.span((Duration::ZERO, Duration::from_secs(20)));
@@ -266,12 +283,14 @@ impl Life {
         if scene.network.now() > self.retires_at || self.end == End::Said {
             return;
         }
+        let said = self.script.act(scene);
+        self.queue.extend(said.into_iter().map(Packet::Message));
         if self.script.may_speak() {
             for _ in 0..=self.dice.below(3) {
                 self.say(scene);
             }
-            self.go_on(scene);
         }
+        self.go_on(scene);
         self.plan_speech(scene);
     }
 
@@ -284,9 +303,14 @@ impl Life {
     }
 
     pub(super) fn farewell(&mut self, scene: &mut Scene<'_>) {
-        let Some((_, farewell)) = self.plan.lasts else {
-            return;
-        };
+        if let Some((_, farewell)) = self.plan.lasts
+            && scene.network.now() < self.habits.rough_until
+        {
+            self.part(farewell, scene);
+        }
+    }
+
+    pub(super) fn part(&mut self, farewell: Farewell, scene: &mut Scene<'_>) {
         scene.note(format_args!(
             "life {} says goodbye: {farewell:?}",
             self.id.0
@@ -326,6 +350,12 @@ impl Life {
             scene.network.abort(connection, self.node);
         }
         self.end = End::Over;
+    }
+
+    /// The life is over; its script goes on to the next.
+    pub(super) fn into_script(mut self) -> Box<dyn Script> {
+        self.script.ended(self.last_ping);
+        self.script
     }
 
     pub(super) fn path(&self) -> &'static str {

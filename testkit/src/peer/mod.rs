@@ -15,7 +15,7 @@ use std::time::Duration;
 use socketio_proto::time::Instant;
 
 use self::life::{Kind, Life};
-pub use self::plan::{Carriers, Habits, Misdeed};
+pub use self::plan::{Carriers, Farewell, Habits, Misdeed};
 use crate::{
     dice::Dice,
     network::{Event, NodeId},
@@ -24,8 +24,8 @@ use crate::{
     world::Scene,
 };
 
-/// Makes the script of a life.
-pub type MakeScript = fn() -> Box<dyn Script>;
+/// Makes the script of a peer.
+pub type MakeScript = fn(Dice) -> Box<dyn Script>;
 
 /// A client on the network.
 #[derive(Debug)]
@@ -34,7 +34,8 @@ pub struct Peer {
     server: NodeId,
     habits: Habits,
     dice: Dice,
-    script: MakeScript,
+    // The life has it while there is one.
+    script: Option<Box<dyn Script>>,
     life: Option<Life>,
     // No life begins after it.
     retires_at: Instant,
@@ -48,8 +49,9 @@ impl Peer {
         habits: Habits,
         script: MakeScript,
         retires_at: Instant,
-        dice: Dice,
+        mut dice: Dice,
     ) -> Self {
+        let script = Some(script(dice.fork()));
         Self {
             node,
             server,
@@ -77,9 +79,30 @@ impl Peer {
                 }
             }
         }
+        self.look(scene);
+    }
+
+    /// Its connections fail.
+    pub fn fail(&mut self, farewell: Farewell, scene: &mut Scene<'_>) {
+        if let Some(life) = &mut self.life {
+            life.part(farewell, scene);
+        }
+        self.look(scene);
+    }
+
+    /// Behind a life the next one follows.
+    fn look(&mut self, scene: &mut Scene<'_>) {
         if self.life.as_ref().is_some_and(Life::is_over) {
-            self.life = None;
-            self.start(self.habits.rests, scene);
+            self.script = self.life.take().map(Life::into_script);
+            let now = scene.network.now();
+            let rough = self.habits.rough_until.saturating_duration_since(now);
+            let rests = match &mut self.script {
+                Some(script) => script.rest(self.habits.rests, rough, &mut self.dice),
+                None => self.habits.rests,
+            };
+            scene
+                .network
+                .wake(self.node, now + rests, Kind::Birth as u64);
         }
     }
 
@@ -87,7 +110,10 @@ impl Peer {
         if self.life.is_some() || scene.network.now() > self.retires_at {
             return;
         }
-        let (dice, script) = (self.dice.fork(), (self.script)());
+        let Some(script) = self.script.take() else {
+            return;
+        };
+        let dice = self.dice.fork();
         let ends = (self.node, self.server);
         self.life = Some(Life::begin(
             ends,

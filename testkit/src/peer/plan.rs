@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use socketio_proto::time::Instant;
+
 use crate::{
     dice::Dice,
     network::{Fate, Link},
@@ -30,6 +32,10 @@ pub struct Habits {
     pub padding: usize,
     /// How long a life lasts at most; `None` for as long as the server lets it.
     pub lasts: Option<Duration>,
+    /// How it then ends, to pick from with equal chances.
+    pub farewells: &'static [Farewell],
+    /// From then on nothing goes wrong that did not before, and no life ends.
+    pub rough_until: Instant,
     /// The most time between two lives.
     pub rests: Duration,
 }
@@ -53,6 +59,13 @@ impl Habits {
             speaks_every: Duration::from_secs(2),
             padding: 400,
             lasts: Some(Duration::from_secs(60)),
+            farewells: &[
+                Farewell::Cut,
+                Farewell::Vanish,
+                Farewell::Close,
+                Farewell::Close,
+            ],
+            rough_until: Instant::MAX,
             rests: Duration::from_secs(5),
         }
     }
@@ -68,8 +81,9 @@ impl Habits {
     }
 
     /// Draws a link.
-    pub(super) fn link(&self, is_slow: bool, dice: &mut Dice) -> Link {
-        let fate = dice.per_mille(self.faults).then(|| {
+    pub(super) fn link(&self, now: Instant, is_slow: bool, dice: &mut Dice) -> Link {
+        let is_rough = now < self.rough_until;
+        let fate = (is_rough && dice.per_mille(self.faults)).then(|| {
             let fate = match dice.below(3) {
                 0 => Fate::Cut,
                 n => Fate::Vanish { takes: n == 1 },
@@ -87,17 +101,13 @@ impl Habits {
     }
 
     /// Draws a life.
-    pub(super) fn plan(&self, dice: &mut Dice) -> Plan {
-        let misdeed = dice
-            .per_mille(self.misdeeds)
-            .then(|| dice.pick(self.kinds).copied());
-        let lasts = self.lasts.map(|most| {
-            let farewell = match dice.below(4) {
-                0 => Farewell::Cut,
-                1 => Farewell::Vanish,
-                _ => Farewell::Close,
-            };
-            (dice.span((Duration::ZERO, most)), farewell)
+    pub(super) fn plan(&self, now: Instant, dice: &mut Dice) -> Plan {
+        let is_rough = now < self.rough_until;
+        let misdeed =
+            (is_rough && dice.per_mille(self.misdeeds)).then(|| dice.pick(self.kinds).copied());
+        let lasts = self.lasts.filter(|_| is_rough).and_then(|most| {
+            let farewell = *dice.pick(self.farewells)?;
+            Some((dice.span((Duration::ZERO, most)), farewell))
         });
         Plan {
             carriers: dice
@@ -132,7 +142,7 @@ pub enum Carriers {
 
 /// How a peer ends its life.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Farewell {
+pub enum Farewell {
     /// It says so.
     Close,
     /// Its network fails, and the server notices.

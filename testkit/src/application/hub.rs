@@ -1,0 +1,553 @@
+//! An application for Socket.IO whose clients come and go, and are owed what they missed.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use socketio_proto::{
+    edge::SessionKey,
+    engine,
+    socket::{
+        AckKey, Binary, Connecting, DisconnectReason, EmitError, Event, NamespaceKey, Options,
+        Packet, PendingKey, SocketKey, To, Wait,
+    },
+    time::Instant,
+};
+
+use super::{Application, Commands};
+use crate::{
+    client::NAMESPACES,
+    delivery::{Address, Promise, Room},
+    dice::Dice,
+    ledger::{Cause, LifeId},
+    speech,
+    world::Scene,
+};
+
+/// How a hub behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct Duties {
+    /// How often it does something.
+    pub acts_every: Duration,
+    /// How many rooms there are, all at once in each namespace.
+    pub rooms: u32,
+    /// The longest padding of an event.
+    pub padding: usize,
+    /// How often, in a thousand, it decides later about a CONNECT.
+    pub hesitates: u32,
+    /// How often, in a thousand, it refuses one.
+    pub refuses: u32,
+    /// How often, in a thousand acts, it sends somebody away.
+    pub kicks: u32,
+    /// How often, in a thousand acts, an event goes to everybody.
+    pub broadcasts: u32,
+    /// From then on nobody is refused or sent away.
+    pub calm_from: Instant,
+    /// From then on it says nothing.
+    pub quiet_from: Instant,
+}
+
+impl Duties {
+    /// All that an application does, until an instant; a little later it is quiet.
+    pub fn lively(calm_from: Instant) -> Self {
+        Self {
+            acts_every: Duration::from_millis(200),
+            rooms: 20,
+            padding: 200,
+            hesitates: 250,
+            refuses: 20,
+            kicks: 15,
+            broadcasts: 120,
+            calm_from,
+            quiet_from: calm_from + Duration::from_secs(30),
+        }
+    }
+}
+
+/// Lets clients into rooms, and emits numbered events: to one, to rooms, to all, kept and volatile,
+/// with attachments, with and without an answer asked for.
+#[derive(Debug)]
+pub struct Hub {
+    duties: Duties,
+    dice: Dice,
+    lives: BTreeMap<SessionKey, LifeId>,
+    waiting: Vec<(PendingKey, SessionKey, &'static str)>,
+    sockets: Vec<SocketKey>,
+    members: BTreeMap<SocketKey, Member>,
+    // Which socket a member has now.
+    current: BTreeMap<String, SocketKey>,
+    acks: BTreeSet<AckKey>,
+    number: u32,
+}
+
+#[derive(Clone, Debug)]
+struct Member {
+    id: String,
+    namespace: &'static str,
+    session: SessionKey,
+    life: LifeId,
+}
+
+/// What was picked to be sent.
+struct Draft {
+    packet: Packet,
+    promise: Promise,
+    options: Options,
+}
+
+impl Hub {
+    /// Makes one.
+    pub fn new(duties: Duties, dice: Dice) -> Self {
+        Self {
+            duties,
+            dice,
+            lives: BTreeMap::new(),
+            waiting: Vec::new(),
+            sockets: Vec::new(),
+            members: BTreeMap::new(),
+            current: BTreeMap::new(),
+            acks: BTreeSet::new(),
+            number: 0,
+        }
+    }
+
+    fn room(&mut self) -> Room {
+        let rooms = usize::try_from(self.duties.rooms).unwrap_or(usize::MAX);
+        Room::Numbered(u32::try_from(self.dice.below(rooms)).unwrap_or_default())
+    }
+
+    fn is_calm(&self, now: Instant) -> bool {
+        now >= self.duties.calm_from
+    }
+
+    fn connecting<M: Commands>(
+        &mut self,
+        now: Instant,
+        machine: &mut M,
+        connecting: &Connecting,
+        scene: &mut Scene<'_>,
+    ) {
+        let name = machine.sockets().namespace_name(connecting.namespace);
+        let name = name.map(ToString::to_string).unwrap_or_default();
+        let Some(&namespace) = NAMESPACES.iter().find(|it| **it == name) else {
+            scene.trace.fail(format_args!("somebody enters {name}"));
+        };
+        let (pending, session) = (connecting.pending, connecting.session);
+        if !self.is_calm(now) && self.dice.per_mille(self.duties.refuses) {
+            let done = machine.sockets().refuse(now, pending, "not now", None);
+            scene.note(format_args!("app refuses {pending:?}: {done:?}"));
+        } else if self.dice.per_mille(self.duties.hesitates) {
+            self.waiting.push((pending, session, namespace));
+        } else {
+            self.accept(now, machine, (pending, session, namespace), scene);
+        }
+    }
+
+    fn accept<M: Commands>(
+        &mut self,
+        now: Instant,
+        machine: &mut M,
+        (pending, session, namespace): (PendingKey, SessionKey, &'static str),
+        scene: &mut Scene<'_>,
+    ) {
+        let Some(&life) = self.lives.get(&session) else {
+            return;
+        };
+        let accepted = machine.accept(now, pending);
+        scene.note(format_args!("app accepts life {}: {accepted:?}", life.0));
+        // Its client may be gone.
+        let Some(socket) = accepted else {
+            return;
+        };
+        let id = machine.sockets().id_of(socket);
+        let id = id.map(|it| it.to_string()).unwrap_or_default();
+        if scene.ledger.deliveries.knows(&id) {
+            if let Some(old) = self.current.get(&id).and_then(|it| self.members.get(it)) {
+                scene.note(format_args!("{id} takes over from life {}", old.life.0));
+                scene.ledger.closing(old.life, now);
+            }
+            let deliveries = &mut scene.ledger.deliveries;
+            let restored = deliveries.restored(&id, namespace, life, self.number);
+            scene.hold(restored);
+        } else {
+            let accepted = scene.ledger.deliveries.accepted(&id, namespace, &[]);
+            scene.hold(accepted);
+        }
+        let member = Member {
+            id: id.clone(),
+            namespace,
+            session,
+            life,
+        };
+        self.current.insert(id, socket);
+        self.members.insert(socket, member);
+        self.sockets.push(socket);
+        self.check_rooms(machine, socket, None, scene);
+        if !self.is_calm(now) {
+            for _ in 0..self.dice.below(4) {
+                self.move_one(machine, socket, scene);
+            }
+        }
+        if self.dice.per_mille(500) && now < self.duties.quiet_from {
+            self.emit_to_one(now, machine, socket, scene);
+        }
+    }
+
+    /// Compares the rooms of a socket with those that it should be in.
+    fn check_rooms<M: Commands>(
+        &self,
+        machine: &mut M,
+        socket: SocketKey,
+        told: Option<&[bytestring::ByteString]>,
+        scene: &mut Scene<'_>,
+    ) {
+        let Some(member) = self.members.get(&socket) else {
+            return;
+        };
+        let rooms = match told {
+            Some(rooms) => rooms.to_vec(),
+            None => machine.sockets().rooms_of(socket),
+        };
+        let rooms: BTreeSet<Room> = rooms.iter().map(|it| Room::from_name(it)).collect();
+        let expected = scene.ledger.deliveries.rooms(&member.id);
+        if rooms != expected {
+            let id = &member.id;
+            scene
+                .trace
+                .fail(format_args!("{id} is in {rooms:?} instead of {expected:?}"));
+        }
+    }
+
+    /// Lets a socket join a room, or leave it.
+    fn move_one<M: Commands>(&mut self, machine: &mut M, socket: SocketKey, scene: &mut Scene<'_>) {
+        let room = self.room();
+        let Some(id) = self.members.get(&socket).map(|it| it.id.clone()) else {
+            return;
+        };
+        let is_in = scene.ledger.deliveries.rooms(&id).contains(&room);
+        let name = room.to_string();
+        let done = if is_in {
+            machine.leave(socket, &name)
+        } else {
+            machine.join(socket, &name)
+        };
+        scene.note(format_args!("app moves {id}, {name}: {is_in} {done}"));
+        // It may be gone, which the application is about to learn.
+        match (done, is_in) {
+            (true, true) => scene.ledger.deliveries.left(&id, &room),
+            (true, false) => scene.ledger.deliveries.joined(&id, room),
+            (false, _) => {}
+        }
+    }
+
+    fn draft(&mut self, is_group: bool, scene: &mut Scene<'_>) -> Draft {
+        let text = format!(
+            "{}:{}",
+            self.number,
+            "x".repeat(self.dice.below(self.duties.padding))
+        );
+        let kept = (Promise::Kept, Options::new());
+        let volatile = (Promise::Fleeting, Options::new().volatile());
+        let (packet, (promise, options)) = match self.dice.below(10) {
+            0 => (Packet::event("n", &(text, 7)), kept),
+            1 => (
+                Packet::event("b", &(Binary::from(text.into_bytes()),)),
+                kept,
+            ),
+            2 => (Packet::event("v", &(text,)), volatile),
+            3 => (Packet::event("w", &(text, 7)), volatile),
+            4 if !is_group || self.dice.per_mille(300) => {
+                let wait = Wait::AtMost(Duration::from_secs(20));
+                let options = Options::new().ack(wait);
+                (Packet::event("a", &(text,)), (Promise::Fleeting, options))
+            }
+            _ => (Packet::event("r", &(text,)), kept),
+        };
+        let Ok(packet) = packet else {
+            scene.trace.fail(format_args!("an event cannot be encoded"));
+        };
+        Draft {
+            packet,
+            promise,
+            options,
+        }
+    }
+
+    fn send<M: Commands>(
+        &mut self,
+        now: Instant,
+        machine: &mut M,
+        (to, address): (To<'_>, Address<'_>),
+        scene: &mut Scene<'_>,
+    ) {
+        let draft = self.draft(matches!(to, To::Group { .. }), scene);
+        let sent = machine.emit(now, to, draft.packet, draft.options);
+        let number = self.number;
+        self.number += 1;
+        match sent {
+            Ok(sent) => {
+                self.acks.extend(sent.ack);
+                let count = scene
+                    .ledger
+                    .deliveries
+                    .sent(now, number, draft.promise, address);
+                scene.note(format_args!("app emits {number} to {count}: {sent:?}"));
+            }
+            // It is gone, which the application is about to learn.
+            Err(EmitError::Stale) => {}
+            Err(error) => scene
+                .trace
+                .fail(format_args!("an event was refused: {error}")),
+        }
+    }
+
+    fn emit_to_one<M: Commands>(
+        &mut self,
+        now: Instant,
+        machine: &mut M,
+        socket: SocketKey,
+        scene: &mut Scene<'_>,
+    ) {
+        if let Some(member) = self.members.get(&socket) {
+            let namespace = member.namespace;
+            let rooms = [Room::Own(member.id.clone())];
+            let address = Address {
+                namespace,
+                rooms: &rooms,
+                except: &[],
+                without: None,
+            };
+            self.send(now, machine, (To::Socket(socket), address), scene);
+        }
+    }
+
+    fn emit_to_group<M: Commands>(
+        &mut self,
+        now: Instant,
+        machine: &mut M,
+        sender: SocketKey,
+        scene: &mut Scene<'_>,
+    ) {
+        let Some(member) = self.members.get(&sender).cloned() else {
+            return;
+        };
+        let Some(key) = namespace_key(machine, member.namespace) else {
+            return;
+        };
+        let is_broadcast = self.dice.per_mille(self.duties.broadcasts);
+        let mut rooms = Vec::new();
+        for _ in 0..if is_broadcast {
+            0
+        } else {
+            1 + self.dice.below(2)
+        } {
+            rooms.push(self.room());
+        }
+        let mut except = Vec::new();
+        for _ in 0..self.dice.below(3).saturating_sub(1) {
+            except.push(self.room());
+        }
+        // Somebody's own room, who may be away.
+        if self.dice.per_mille(100) {
+            let own = Room::Own(member.id.clone());
+            if rooms.is_empty() {
+                except.push(own)
+            } else {
+                rooms.push(own)
+            }
+        }
+        let is_without = self.dice.per_mille(300);
+        let names = |rooms: &[Room]| -> Vec<String> { rooms.iter().map(Room::to_string).collect() };
+        let (to, not) = (names(&rooms), names(&except));
+        let to: Vec<&str> = to.iter().map(String::as_str).collect();
+        let not: Vec<&str> = not.iter().map(String::as_str).collect();
+        // A socket that is gone leaves nobody out.
+        let is_there = machine.sockets().id_of(sender).is_some();
+        let address = Address {
+            namespace: member.namespace,
+            rooms: &rooms,
+            except: &except,
+            without: (is_without && is_there).then_some(&member.id),
+        };
+        let to = To::Group {
+            namespace: key,
+            rooms: &to,
+            except: &not,
+            without: is_without.then_some(sender),
+        };
+        self.send(now, machine, (to, address), scene);
+    }
+
+    fn kick<M: Commands>(
+        &mut self,
+        now: Instant,
+        machine: &mut M,
+        socket: SocketKey,
+        scene: &mut Scene<'_>,
+    ) {
+        let server = machine.sockets();
+        let Some(session) = server.session_of(socket) else {
+            return;
+        };
+        let closes = self.dice.per_mille(500);
+        let gone = if closes {
+            server.sockets_of(session)
+        } else {
+            vec![socket]
+        };
+        for socket in gone {
+            if let Some(member) = self.members.get(&socket) {
+                scene.note(format_args!("app sends {} away", member.id));
+                scene.ledger.deliveries.over(&member.id);
+                // What it says meanwhile is not heard.
+                scene.ledger.note(member.life, Cause::Reckless);
+                if closes {
+                    scene.ledger.closing(member.life, now);
+                }
+            }
+        }
+        server.disconnect(now, To::Socket(socket), closes);
+    }
+
+    fn disconnected<M: Commands>(
+        &mut self,
+        machine: &mut M,
+        socket: SocketKey,
+        reason: DisconnectReason,
+        rooms: &[bytestring::ByteString],
+        scene: &mut Scene<'_>,
+    ) {
+        self.check_rooms(machine, socket, Some(rooms), scene);
+        let Some(member) = self.members.remove(&socket) else {
+            scene
+                .trace
+                .fail(format_args!("{socket:?} is gone, but was not there"));
+        };
+        self.sockets.retain(|it| *it != socket);
+        // Its client may be here again by another connection.
+        if self.current.get(&member.id) != Some(&socket) {
+            return;
+        }
+        self.current.remove(&member.id);
+        let now = scene.network.now();
+        if may_come_back(reason) {
+            scene.ledger.deliveries.gone(&member.id, now);
+        } else {
+            scene.ledger.deliveries.over(&member.id);
+        }
+    }
+
+    fn heard(
+        &mut self,
+        socket: SocketKey,
+        args: &socketio_proto::socket::Args,
+        scene: &mut Scene<'_>,
+    ) {
+        let Some(life) = self.members.get(&socket).map(|it| it.life) else {
+            scene
+                .trace
+                .fail(format_args!("{socket:?} emits, but is not there"));
+        };
+        let bytes = args.binary(0).map(|binary| binary.as_ref().to_vec());
+        let text = match bytes {
+            Some(bytes) => String::from_utf8(bytes).ok(),
+            None => args.get::<String>(0).ok(),
+        };
+        let Some((of, number)) = text.as_deref().and_then(speech::read) else {
+            scene
+                .trace
+                .fail(format_args!("life {}: an event is garbled", life.0));
+        };
+        let heard = scene.ledger.heard_up(life, of, number);
+        scene.hold(heard);
+    }
+}
+
+/// Whether a session is kept behind such an end.
+fn may_come_back(reason: DisconnectReason) -> bool {
+    !matches!(
+        reason,
+        DisconnectReason::ClientLeft
+            | DisconnectReason::Connection(engine::CloseReason::ParseError(_))
+            | DisconnectReason::ParseError(_)
+            | DisconnectReason::ServerKicked
+            | DisconnectReason::Violation(_)
+    )
+}
+
+fn namespace_key<M: Commands>(machine: &mut M, name: &str) -> Option<NamespaceKey> {
+    machine.sockets().namespace(name)
+}
+
+impl<M: Commands> Application<M> for Hub {
+    fn on_event(
+        &mut self,
+        now: Instant,
+        machine: &mut M,
+        event: Event,
+        life: Option<LifeId>,
+        scene: &mut Scene<'_>,
+    ) {
+        match event {
+            Event::SessionOpened { session, .. } => {
+                self.lives.extend(life.map(|life| (session, life)));
+            }
+            Event::SessionClosed { session, .. } => {
+                self.lives.remove(&session);
+                let left = self.members.values().find(|it| it.session == session);
+                if let Some(member) = left.filter(|_| scene.is_small) {
+                    let id = &member.id;
+                    scene
+                        .trace
+                        .fail(format_args!("{id} is there without a connection"));
+                }
+            }
+            Event::Connecting(connecting) => self.connecting(now, machine, &connecting, scene),
+            Event::Disconnected {
+                socket,
+                reason,
+                rooms,
+            } => self.disconnected(machine, socket, reason, &rooms, scene),
+            Event::Packet { socket, args, .. } => self.heard(socket, &args, scene),
+            Event::AckDone { ack, .. } => {
+                if !self.acks.remove(&ack) {
+                    scene
+                        .trace
+                        .fail(format_args!("{ack:?} is over, but did not wait"));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_wake(
+        &mut self,
+        now: Instant,
+        machine: &mut M,
+        scene: &mut Scene<'_>,
+    ) -> Option<Duration> {
+        let count = self.dice.below(self.waiting.len() + 1);
+        let waiting: Vec<_> = self.waiting.drain(..count).collect();
+        for it in waiting {
+            self.accept(now, machine, it, scene);
+        }
+        let is_quiet = now >= self.duties.quiet_from;
+        if is_quiet && self.waiting.is_empty() {
+            // Whoever still comes in has to be answered.
+            return Some(Duration::from_millis(500));
+        }
+        if let Some(&socket) = self.dice.pick(&self.sockets).filter(|_| !is_quiet) {
+            if !self.is_calm(now) && self.dice.per_mille(self.duties.kicks) {
+                self.kick(now, machine, socket, scene);
+            } else {
+                match self.dice.below(4) {
+                    0 => self.emit_to_one(now, machine, socket, scene),
+                    1 => self.move_one(machine, socket, scene),
+                    _ => self.emit_to_group(now, machine, socket, scene),
+                }
+            }
+        }
+        Some(self.dice.span((Duration::ZERO, self.duties.acts_every * 2)))
+    }
+}
