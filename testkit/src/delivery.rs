@@ -210,10 +210,10 @@ impl Deliveries {
     /// A client learns that it is a new member.
     pub fn met(&mut self, id: &str) -> Result<(), Broken> {
         let member = self.member(id)?;
-        match std::mem::replace(&mut member.is_met, true) {
-            false => Ok(()),
-            true => Err(Broken(format!("{id} is somebody already"))),
+        if std::mem::replace(&mut member.is_met, true) {
+            return Err(Broken(format!("{id} is somebody already")));
         }
+        Ok(())
     }
 
     /// A client hears an event. `is_replay`: before it was told that it is back.

@@ -21,11 +21,38 @@ use self::setting::{PROMISED, scenario, server};
 
 fn play(scenario: &Scenario, duties: Duties, seed: u64, trace: Trace) -> (Totals, Trace) {
     let mut dice = Dice::new(seed);
-    let server = server(dice.seed());
+    let server = server(dice.seed(), seed % 4 < 2);
     let hub = Hub::new(duties, dice.fork());
     World::new(*scenario, server, hub, trace, dice)
         .promising(PROMISED)
         .run()
+}
+
+/// How large the large test is: whole where the compiler optimises.
+const LARGE: (u32, Duration) = if cfg!(debug_assertions) {
+    (150, Duration::from_secs(150))
+} else {
+    (1_000, Duration::from_secs(600))
+};
+
+#[test]
+fn a_thousand_clients_are_served_for_ten_minutes() {
+    let name = "a_thousand_clients_are_served_for_ten_minutes";
+    let sum = runs::all(name, 1, |seed, trace| {
+        let (clients, rough) = LARGE;
+        let mut scenario = scenario(clients, rough);
+        if seed.is_multiple_of(2) {
+            scenario.host = HostHabits::rough();
+        }
+        scenario.habits.speaks_every = Duration::from_secs(6);
+        let duties = Duties {
+            acts_every: Duration::from_millis(100),
+            rooms: clients / 40,
+            ..Duties::lively(scenario.habits.rough_until)
+        };
+        play(&scenario, duties, seed, trace)
+    });
+    eprintln!("{sum:?}");
 }
 
 #[test]
@@ -42,5 +69,5 @@ fn events_are_delivered_under_jitter() {
         };
         play(&scenario, duties, seed, trace)
     });
-    println!("{sum:?}");
+    eprintln!("{sum:?}");
 }

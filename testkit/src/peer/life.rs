@@ -232,8 +232,8 @@ impl Life {
         self.patience = interval + timeout;
         self.last_ping = scene.network.now();
         self.wake(self.patience, Kind::Heartbeat, scene);
-        let said = self.script.opened(self.id, scene);
-        self.queue.extend(said.into_iter().map(Packet::Message));
+        let first = self.script.opened(self.id, scene);
+        self.queue.extend(first.into_iter().map(Packet::Message));
         self.plan_speech(scene);
         if self.plan.misdeed.is_some() {
             let after = self.dice.span((Duration::ZERO, Duration::from_secs(20)));

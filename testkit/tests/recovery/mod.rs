@@ -77,9 +77,14 @@ pub(crate) fn config() -> Config {
     config.build().unwrap()
 }
 
-pub(crate) fn server(seed: [u8; 32]) -> Server {
-    let mut server = Server::new(config(), seed, UnixTime::default());
-    for name in NAMESPACES {
+/// A server whose second namespace is static, or exists while somebody is in it.
+pub(crate) fn server(seed: [u8; 32], is_dynamic: bool) -> Server {
+    let mut config = config();
+    if is_dynamic {
+        config = config.with_dynamic_namespaces();
+    }
+    let mut server = Server::new(config, seed, UnixTime::default());
+    for name in NAMESPACES.into_iter().filter(|_| !is_dynamic) {
         server.add_namespace(name).unwrap();
     }
     server
