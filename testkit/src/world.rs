@@ -193,6 +193,16 @@ impl<M: Subject, A: Application<M>> World<M, A> {
         (totals, self.trace, self.host.into_machine())
     }
 
+    /// The machine shuts down, and another takes its place, made of it.
+    pub fn restart(&mut self, next: impl FnOnce(&mut M, Instant) -> M) {
+        self.with(Host::shut_down);
+        let by = self.network.now() + self.host.longest_deadline() * 2;
+        while self.host.machine().sessions() > 0 && self.network.now() < by {
+            self.play_until(self.network.now() + Duration::from_millis(500));
+        }
+        self.with(|host, application, scene| host.replace(next, application, scene));
+    }
+
     /// The connections of all peers fail at once; how, depends on the number of the peer.
     pub fn fail_all(&mut self, farewell: impl Fn(usize) -> Farewell) {
         let mut peers = std::mem::take(&mut self.peers);

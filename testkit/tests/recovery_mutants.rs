@@ -11,13 +11,14 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use socketio_proto::{
     edge::{
         Admission, BodyRead, Carrier, End, Lost, Machine, Output, Request, RequestId, SessionKey,
         Stale, TransportId,
     },
     engine::{Inbound, Statistics},
-    socket::{EmitError, Event, Json, Options, Packet, Sent, Server, SocketKey, To},
+    socket::{EmitError, Event, Json, Options, Packet, PendingKey, Sent, Server, SocketKey, To},
     time::Instant,
 };
 use socketio_testkit::{
@@ -47,6 +48,7 @@ enum Fault {
     ReplaysToRefused,
     SessionIsReusable,
     // In commands.
+    ForgetsData,
     JoinsLate,
     KeepsRoom,
     KeepsVolatile,
@@ -217,6 +219,14 @@ impl Mutant {
 impl Commands for Mutant {
     fn sockets(&mut self) -> &mut Server {
         &mut self.server
+    }
+
+    fn accept(&mut self, now: Instant, pending: PendingKey) -> Option<SocketKey> {
+        let socket = self.server.accept(now, pending, &[]).ok()?;
+        if self.fault == Fault::ForgetsData {
+            _ = self.server.set_data(socket, Bytes::new());
+        }
+        Some(socket)
     }
 
     fn emit(
@@ -420,6 +430,7 @@ fn a_server_that_breaks_a_promise_of_recovery_is_caught() {
             "is told that it is back, but not of",
         ),
         (Fault::ForgetsPositionOfVolatile, "its position is wrong"),
+        (Fault::ForgetsData, "instead of"),
         (Fault::ForgetsSession, "was forgotten after"),
         (Fault::JoinsLate, "is missing"),
         (Fault::KeepsRoom, "not being addressed"),

@@ -41,6 +41,8 @@ pub struct Ways {
     pub fails_at_once: u32,
     /// How often, in a thousand turns, it leaves a namespace, and comes back later.
     pub leaves: u32,
+    /// How often, in a thousand connections, it mixes up what it knows of its two namespaces.
+    pub mixes_up: u32,
     /// How often, in a thousand losses, it is away for long, and then how long.
     pub strays: u32,
     /// From one minute on.
@@ -58,6 +60,7 @@ impl Ways {
             fails_in_replay: 40,
             fails_at_once: 60,
             leaves: 10,
+            mixes_up: 20,
             strays: 40,
             long: (Duration::from_secs(20), Duration::from_secs(180)),
             delay: Duration::from_secs(1),
@@ -72,6 +75,7 @@ impl Ways {
             fails_in_replay: 0,
             fails_at_once: 0,
             leaves: 0,
+            mixes_up: 0,
             strays: 0,
             ..Self::restless()
         }
@@ -136,6 +140,12 @@ impl Script for Client {
     fn opened(&mut self, life: LifeId, _scene: &mut Scene<'_>) -> Vec<Message> {
         self.life = life;
         self.failures = 0;
+        if self.dice.per_mille(self.ways.mixes_up)
+            && let [one, two] = self.seats.as_mut_slice()
+        {
+            let (first, second) = (one.claim(), two.claim());
+            return vec![one.ask_astray(&second), two.ask_astray(&first)];
+        }
         self.seats.iter_mut().map(Seat::ask).collect()
     }
 

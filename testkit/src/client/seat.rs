@@ -31,6 +31,8 @@ pub(super) struct Seat {
     early: Vec<Event>,
     // It left on this connection: what it was sent before that may still come.
     has_leftovers: bool,
+    // It asked with what belongs to another namespace.
+    is_astray: bool,
     // When it was there last.
     here_at: Instant,
 }
@@ -104,6 +106,7 @@ impl Seat {
             offset: None,
             early: Vec::new(),
             has_leftovers: false,
+            is_astray: false,
             here_at: Instant::ORIGIN,
         }
     }
@@ -116,10 +119,26 @@ impl Seat {
         }
     }
 
+    /// What it says about its last session.
+    pub(super) fn claim(&self) -> (Option<String>, Option<String>) {
+        (self.pid.clone(), self.offset.clone())
+    }
+
     /// A CONNECT.
     pub(super) fn ask(&mut self) -> Message {
+        self.is_astray = false;
+        self.ask_with(&self.claim())
+    }
+
+    /// A CONNECT with the claim of another namespace.
+    pub(super) fn ask_astray(&mut self, claim: &(Option<String>, Option<String>)) -> Message {
+        self.is_astray = true;
+        self.ask_with(claim)
+    }
+
+    fn ask_with(&mut self, claim: &(Option<String>, Option<String>)) -> Message {
         self.state = State::Asked;
-        let auth = match (&self.pid, &self.offset) {
+        let auth = match claim {
             (Some(pid), Some(offset)) => format!(r#"{{"pid":"{pid}","offset":"{offset}"}}"#),
             (Some(pid), None) => format!(r#"{{"pid":"{pid}"}}"#),
             (None, _) => String::new(),
@@ -185,6 +204,9 @@ impl Seat {
         }
         if let Some(old) = self.sid.replace(sid.to_owned()) {
             let away = now.saturating_duration_since(self.here_at);
+            if self.is_astray {
+                scene.ledger.deliveries.over(&old);
+            }
             scene.ledger.deliveries.lost(&old, away)?;
         }
         self.here_at = now;

@@ -248,6 +248,29 @@ impl<M: Subject> Host<M> {
         self.machine
     }
 
+    /// Puts another machine in its place, made of it. All connections are cut.
+    pub(crate) fn replace(
+        &mut self,
+        next: impl FnOnce(&mut M, Instant) -> M,
+        application: &mut impl Application<M>,
+        scene: &mut Scene<'_>,
+    ) {
+        self.drain(application, scene);
+        scene.note(format_args!("host begins anew"));
+        scene.network.cut_all();
+        scene.ledger.note_all(Cause::Lost);
+        let now = self.tell_time(scene);
+        self.machine = next(&mut self.machine, now);
+        self.requests = Register::new();
+        self.transports = Register::new();
+        self.sessions = Register::new();
+        self.by_life.clear();
+        self.uses.clear();
+        self.armed = None;
+        self.touched();
+        self.afterwards(application, scene);
+    }
+
     /// Begins: the application is woken, and the host stops now and then.
     pub fn start(&mut self, scene: &mut Scene<'_>) {
         let now = scene.network.now();

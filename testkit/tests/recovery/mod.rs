@@ -56,7 +56,7 @@ pub(crate) fn scenario(peers: u32, rough: Duration) -> Scenario {
             close_timeout: Duration::from_secs(30),
             admission_timeout: Duration::from_secs(2),
             pause_timeout: Duration::from_secs(12),
-            longest: Duration::from_secs(45),
+            longest: Duration::from_secs(90),
         },
         lasts: rough + Duration::from_secs(80),
         begins: Duration::from_secs(5),

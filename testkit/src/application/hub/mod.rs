@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use socketio_proto::{
     edge::SessionKey,
     engine,
@@ -76,6 +77,8 @@ pub struct Hub {
     members: BTreeMap<SocketKey, Member>,
     // Which socket a member has now.
     current: BTreeMap<String, SocketKey>,
+    // What it keeps with each member.
+    notes: BTreeMap<String, Bytes>,
     acks: BTreeSet<AckKey>,
     number: u32,
 }
@@ -99,6 +102,7 @@ impl Hub {
             sockets: Vec::new(),
             members: BTreeMap::new(),
             current: BTreeMap::new(),
+            notes: BTreeMap::new(),
             acks: BTreeSet::new(),
             number: 0,
         }
@@ -147,9 +151,9 @@ impl Hub {
         };
         let accepted = machine.accept(now, pending);
         scene.note(format_args!("app accepts life {}: {accepted:?}", life.0));
-        // Its client may be gone.
+        // Its client may be gone, or what it came back to, which ends its connection.
         let Some(socket) = accepted else {
-            return;
+            return scene.ledger.note(life, Cause::ApplicationClosed);
         };
         let id = machine.sockets().id_of(socket);
         let id = id.map(|it| it.to_string()).unwrap_or_default();
@@ -175,6 +179,7 @@ impl Hub {
         self.members.insert(socket, member);
         self.sockets.push(socket);
         self.check_rooms(machine, socket, None, scene);
+        self.check_note(machine, socket, scene);
         if !self.is_calm(now) {
             for _ in 0..self.dice.below(4) {
                 self.move_one(machine, socket, scene);
@@ -210,8 +215,38 @@ impl Hub {
         }
     }
 
+    /// Compares what is kept with a socket, and sometimes keeps something else.
+    fn check_note<M: Commands>(
+        &mut self,
+        machine: &mut M,
+        socket: SocketKey,
+        scene: &mut Scene<'_>,
+    ) {
+        let Some(id) = self.members.get(&socket).map(|it| it.id.clone()) else {
+            return;
+        };
+        let expected = self.notes.get(&id).cloned().unwrap_or_default();
+        let server = machine.sockets();
+        // It may be gone, which the application is about to learn.
+        let Ok(kept) = server.data_of(socket) else {
+            return;
+        };
+        if kept != expected {
+            scene
+                .trace
+                .fail(format_args!("{id} has {kept:?} instead of {expected:?}"));
+        }
+        if self.dice.per_mille(500) {
+            let note = Bytes::from(format!("as of {}", self.number));
+            if server.set_data(socket, note.clone()).is_ok() {
+                self.notes.insert(id, note);
+            }
+        }
+    }
+
     /// Lets a socket join a room, or leave it.
     fn move_one<M: Commands>(&mut self, machine: &mut M, socket: SocketKey, scene: &mut Scene<'_>) {
+        self.check_note(machine, socket, scene);
         let room = self.room();
         let Some(id) = self.members.get(&socket).map(|it| it.id.clone()) else {
             return;
@@ -271,18 +306,22 @@ impl Hub {
         rooms: &[bytestring::ByteString],
         scene: &mut Scene<'_>,
     ) {
-        self.check_rooms(machine, socket, Some(rooms), scene);
-        let Some(member) = self.members.remove(&socket) else {
+        let Some(member) = self.members.get(&socket).cloned() else {
             scene
                 .trace
                 .fail(format_args!("{socket:?} is gone, but was not there"));
         };
-        self.sockets.retain(|it| *it != socket);
         // Its client may be here again by another connection.
-        if self.current.get(&member.id) != Some(&socket) {
+        let is_current = self.current.get(&member.id) == Some(&socket);
+        if is_current {
+            self.check_rooms(machine, socket, Some(rooms), scene);
+            self.current.remove(&member.id);
+        }
+        self.members.remove(&socket);
+        self.sockets.retain(|it| *it != socket);
+        if !is_current {
             return;
         }
-        self.current.remove(&member.id);
         let now = scene.network.now();
         if may_come_back(reason) {
             scene.ledger.deliveries.gone(&member.id, now);
