@@ -63,6 +63,9 @@ pub enum Promise {
     Fleeting,
 }
 
+/// No server keeps a session for longer.
+const LONGEST: Duration = Duration::from_secs(400);
+
 /// The promises to all sockets of one run.
 #[derive(Debug, Default)]
 pub struct Deliveries {
@@ -77,6 +80,10 @@ pub struct Deliveries {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, for one side or the other"
+)]
 struct Member {
     namespace: String,
     rooms: BTreeSet<Room>,
@@ -85,10 +92,15 @@ struct Member {
     /// Where numbers stood when it came back, by the life in which it did.
     marks: BTreeMap<LifeId, u32>,
     away_since: Option<Instant>,
+    has_returned: bool,
     /// Its client knows it.
     is_met: bool,
-    /// It left or was sent away: it may not come back.
+    /// For the server it left or was sent away: it may not come back.
     is_over: bool,
+    /// Its client left, or asked for something else: it may have lost it.
+    is_excused: bool,
+    /// Its client is somebody else by now.
+    is_given_up: bool,
 }
 
 impl Deliveries {
@@ -111,8 +123,11 @@ impl Deliveries {
             waits: VecDeque::new(),
             marks: BTreeMap::new(),
             away_since: None,
+            has_returned: false,
             is_met: false,
             is_over: false,
+            is_excused: false,
+            is_given_up: false,
         };
         match self.members.insert(id.to_owned(), member) {
             None => Ok(()),
@@ -136,8 +151,14 @@ impl Deliveries {
             return Err(Broken(format!("{id} is back in {namespace}")));
         }
         member.away_since = None;
+        member.has_returned = true;
         member.marks.insert(life, number);
         Ok(())
+    }
+
+    /// Whether it has come back once.
+    pub fn is_back(&self, id: &str) -> bool {
+        self.members.get(id).is_some_and(|it| it.has_returned)
     }
 
     /// The rooms of a member.
@@ -174,6 +195,13 @@ impl Deliveries {
         }
     }
 
+    /// Its client did what may end its session: the server may learn of it, or not.
+    pub fn excuse(&mut self, id: &str) {
+        if let Ok(member) = self.member(id) {
+            member.is_excused = true;
+        }
+    }
+
     /// Whether its session is over.
     pub fn is_over(&self, id: &str) -> bool {
         self.members.get(id).is_some_and(|it| it.is_over)
@@ -181,7 +209,6 @@ impl Deliveries {
 
     /// An event was sent; to how many members it was addressed.
     pub fn sent(&mut self, now: Instant, number: u32, promise: Promise, to: Address<'_>) -> usize {
-        let longest = self.kept_for * 3;
         let mut count = 0;
         for (id, member) in &mut self.members {
             if member.namespace != to.namespace
@@ -195,10 +222,13 @@ impl Deliveries {
             let away = member
                 .away_since
                 .map(|at| now.saturating_duration_since(at));
-            if away.is_some_and(|away| away > longest) {
+            if away.is_some_and(|away| away > LONGEST) {
                 member.is_over = true;
             }
-            if member.is_over || (promise == Promise::Fleeting && away.is_some()) {
+            if member.is_over
+                || member.is_given_up
+                || (promise == Promise::Fleeting && away.is_some())
+            {
                 continue;
             }
             member.waits.push_back((number, promise));
@@ -262,7 +292,7 @@ impl Deliveries {
     pub fn recovered(&mut self, id: &str, life: LifeId) -> Result<(), Broken> {
         self.recovered += 1;
         let member = self.member(id)?;
-        if member.is_over || !member.is_met {
+        if member.is_given_up || !member.is_met {
             return Err(Broken(format!("{id} is back, but its session is over")));
         }
         let Some(mark) = member.marks.remove(&life) else {
@@ -282,9 +312,9 @@ impl Deliveries {
         self.anew += 1;
         let kept_for = self.kept_for;
         let member = self.member(id)?;
-        let is_over = std::mem::replace(&mut member.is_over, true);
+        member.is_given_up = true;
         member.waits = VecDeque::new();
-        if !is_over && away < kept_for {
+        if !member.is_over && !member.is_excused && away < kept_for {
             return Err(Broken(format!("{id} was forgotten after {away:?}")));
         }
         Ok(())
@@ -295,7 +325,8 @@ impl Deliveries {
         for (id, member) in &self.members {
             let missing = member.waits.iter().filter(|it| it.1 == Promise::Kept);
             let missing = missing.count();
-            if member.is_met && !member.is_over && self.kept_for > Duration::ZERO && missing > 0 {
+            let counts = member.is_met && !member.is_over && !member.is_given_up;
+            if counts && self.kept_for > Duration::ZERO && missing > 0 {
                 return Err(Broken(format!(
                     "{id} never heard {missing} events: {:?}",
                     member.waits
@@ -449,6 +480,8 @@ mod tests {
         assert!(deliveries.lost("a", Duration::from_secs(60)).is_err());
         let mut deliveries = one();
         assert!(deliveries.lost("a", Duration::from_secs(200)).is_ok());
+        assert!(deliveries.recovered("a", LifeId(1)).is_err(), "given up");
+        deliveries.over("a");
         assert!(
             deliveries.restored("a", "/", LifeId(1), 0).is_err(),
             "it is over"

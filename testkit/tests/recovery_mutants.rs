@@ -18,7 +18,10 @@ use socketio_proto::{
         Stale, TransportId,
     },
     engine::{Inbound, Statistics},
-    socket::{EmitError, Event, Json, Options, Packet, PendingKey, Sent, Server, SocketKey, To},
+    socket::{
+        EmitError, Event, Json, Options, Packet, PendingKey, RecoveryConfig, Sent, Server,
+        SocketKey, To,
+    },
     time::Instant,
 };
 use socketio_testkit::{
@@ -393,7 +396,7 @@ fn play(fault: Fault, seed: u64) {
         ..Duties::lively(scenario.habits.rough_until)
     };
     let mutant = Mutant {
-        server: setting::server(dice.seed(), false),
+        server: setting::server(dice.seed(), RecoveryConfig::new(), false),
         fault,
         count: 0,
         late: Vec::new(),
@@ -432,17 +435,17 @@ fn a_server_that_breaks_a_promise_of_recovery_is_caught() {
         (Fault::ForgetsPositionOfVolatile, "its position is wrong"),
         (Fault::ForgetsData, "instead of"),
         (Fault::ForgetsSession, "was forgotten after"),
-        (Fault::JoinsLate, "is missing"),
+        (Fault::JoinsLate, " heard "),
         (Fault::KeepsRoom, "not being addressed"),
         (Fault::KeepsVolatile, "its position is wrong"),
-        (Fault::LosesReplay, "is missing"),
+        (Fault::LosesReplay, "sent before"),
         (Fault::MixesNamespaces, "not being addressed"),
         (Fault::OffsetTooNew, "but not of"),
         (Fault::OffsetTooOld, "twice"),
         (Fault::RepeatsReplay, "twice"),
         (Fault::ReplaysToRefused, "was refused, but told"),
         (Fault::SendsToSender, "not being addressed"),
-        (Fault::SessionIsReusable, "its session is over"),
+        (Fault::SessionIsReusable, "is back, but"),
     ] {
         let verdict = verdict(fault);
         let verdict = verdict.unwrap_or_else(|| panic!("{fault:?} was not caught"));

@@ -151,7 +151,7 @@ impl Seat {
         self.state = State::Idle;
         self.has_leftovers = true;
         if let Some(sid) = &self.sid {
-            scene.ledger.deliveries.over(sid);
+            scene.ledger.deliveries.excuse(sid);
         }
         Message::Text(format!("1{}", self.prefix()).into())
     }
@@ -205,7 +205,7 @@ impl Seat {
         if let Some(old) = self.sid.replace(sid.to_owned()) {
             let away = now.saturating_duration_since(self.here_at);
             if self.is_astray {
-                scene.ledger.deliveries.over(&old);
+                scene.ledger.deliveries.excuse(&old);
             }
             scene.ledger.deliveries.lost(&old, away)?;
         }

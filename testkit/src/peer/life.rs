@@ -53,6 +53,9 @@ pub(super) enum Upgrade {
     Pausing,
 }
 
+/// How long a peer waits for its session, as the official client does.
+const OPENS_WITHIN: Duration = Duration::from_secs(20);
+
 #[derive(Debug)]
 pub(super) struct Life {
     pub(super) id: LifeId,
@@ -113,12 +116,13 @@ impl Life {
             roles: Vec::new(),
             upgrade: Upgrade::None,
             queue: VecDeque::new(),
-            patience: Duration::MAX,
+            patience: OPENS_WITHIN,
             last_ping: now,
             is_mute: false,
             polls: true,
             end: End::None,
         };
+        life.wake(OPENS_WITHIN, Kind::Heartbeat, scene);
         if plan.misdeed == Some(Misdeed::SlowReader) {
             scene.ledger.note(id, Cause::Silent);
         }

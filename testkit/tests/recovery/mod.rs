@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use socketio_proto::{
-    socket::{Config, Server},
+    socket::{Config, RecoveryConfig, Server},
     time::{Instant, UnixTime},
 };
 use socketio_testkit::{
@@ -13,8 +13,9 @@ use socketio_testkit::{
     world::Scenario,
 };
 
-/// Who is back within this span finds its session.
-pub(crate) const PROMISED: Duration = Duration::ZERO;
+/// Who is back within this span finds its session. A server keeps it for 120 s from when it noticed
+/// the loss, and that is not before the client heard of it last.
+pub(crate) const PROMISED: Duration = Duration::from_secs(119);
 
 const INTERVAL: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_secs(4);
@@ -65,7 +66,7 @@ pub(crate) fn scenario(peers: u32, rough: Duration) -> Scenario {
     }
 }
 
-pub(crate) fn config() -> Config {
+fn config() -> Config {
     let config = Config::builder().engine(|engine| {
         engine
             .ping_interval(INTERVAL)
@@ -78,8 +79,8 @@ pub(crate) fn config() -> Config {
 }
 
 /// A server whose second namespace is static, or exists while somebody is in it.
-pub(crate) fn server(seed: [u8; 32], is_dynamic: bool) -> Server {
-    let mut config = config();
+pub(crate) fn server(seed: [u8; 32], recovery: RecoveryConfig, is_dynamic: bool) -> Server {
+    let mut config = config().with_recovery(recovery).unwrap();
     if is_dynamic {
         config = config.with_dynamic_namespaces();
     }

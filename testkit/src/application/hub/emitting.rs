@@ -143,19 +143,18 @@ impl Hub {
         let (to, not) = (names(&rooms), names(&except));
         let to: Vec<&str> = to.iter().map(String::as_str).collect();
         let not: Vec<&str> = not.iter().map(String::as_str).collect();
-        // A socket that is gone leaves nobody out.
-        let is_there = machine.sockets().id_of(sender).is_some();
         let address = Address {
             namespace: member.namespace,
             rooms: &rooms,
             except: &except,
-            without: (is_without && is_there).then_some(&member.id),
+            without: is_without.then_some(&member.id),
         };
         let to = To::Group {
             namespace: key,
             rooms: &to,
             except: &not,
-            without: is_without.then_some(sender),
+            // It may be away by now: what it caused is not told to it later, either.
+            without: is_without.then_some(member.public),
         };
         self.send(now, machine, (to, address), scene);
     }

@@ -11,7 +11,10 @@ use bytes::Bytes;
 use socketio_proto::{
     edge::SessionKey,
     engine,
-    socket::{AckKey, Args, Connecting, DisconnectReason, Event, PendingKey, SocketKey, To},
+    socket::{
+        AckKey, Args, Connecting, DisconnectReason, Event, Found, LookupKey, Missed, PendingKey,
+        Recovery, SocketId, SocketKey, To,
+    },
     time::Instant,
 };
 
@@ -40,6 +43,8 @@ pub struct Duties {
     pub refuses: u32,
     /// How often, in a thousand acts, it sends somebody away.
     pub kicks: u32,
+    /// Whether whoever comes back moves on to other rooms.
+    pub wanders: bool,
     /// How often, in a thousand acts, an event goes to everybody.
     pub broadcasts: u32,
     /// From then on nobody is refused or sent away.
@@ -58,6 +63,7 @@ impl Duties {
             hesitates: 250,
             refuses: 20,
             kicks: 15,
+            wanders: true,
             broadcasts: 120,
             calm_from,
             quiet_from: calm_from + Duration::from_secs(30),
@@ -77,6 +83,10 @@ pub struct Hub {
     members: BTreeMap<SocketKey, Member>,
     // Which socket a member has now.
     current: BTreeMap<String, SocketKey>,
+    // The sessions that are kept outside of the machine, and for how long; what is looked for there,
+    // and found a little later.
+    store: BTreeMap<String, (Bytes, Instant)>,
+    lookups: Vec<(LookupKey, String)>,
     // What it keeps with each member.
     notes: BTreeMap<String, Bytes>,
     acks: BTreeSet<AckKey>,
@@ -85,6 +95,7 @@ pub struct Hub {
 
 #[derive(Clone, Debug)]
 struct Member {
+    public: SocketId,
     id: String,
     namespace: &'static str,
     session: SessionKey,
@@ -102,6 +113,8 @@ impl Hub {
             sockets: Vec::new(),
             members: BTreeMap::new(),
             current: BTreeMap::new(),
+            store: BTreeMap::new(),
+            lookups: Vec::new(),
             notes: BTreeMap::new(),
             acks: BTreeSet::new(),
             number: 0,
@@ -135,7 +148,31 @@ impl Hub {
         } else if self.dice.per_mille(self.duties.hesitates) {
             self.waiting.push((pending, session, namespace));
         } else {
-            self.accept(now, machine, (pending, session, namespace), scene);
+            let it = (pending, session, namespace);
+            let socket = self.accept(now, machine, it, scene);
+            Self::check_promise(machine, socket, &connecting.recovery, scene);
+        }
+    }
+
+    /// Compares what acceptance did with what the machine said that it would do.
+    fn check_promise<M: Commands>(
+        machine: &mut M,
+        socket: Option<SocketKey>,
+        recovery: &Recovery,
+        scene: &mut Scene<'_>,
+    ) {
+        let Some(id) = socket.and_then(|it| machine.sockets().id_of(it)) else {
+            return;
+        };
+        let promised = match recovery {
+            Recovery::Restored { id, .. } => Some(*id),
+            Recovery::Failed | Recovery::None => None,
+        };
+        let is_kept = scene.ledger.deliveries.is_back(&id.to_string());
+        if promised.map_or(is_kept, |promised| promised != id) {
+            scene
+                .trace
+                .fail(format_args!("{id} is somebody else than {recovery:?}"));
         }
     }
 
@@ -145,18 +182,17 @@ impl Hub {
         machine: &mut M,
         (pending, session, namespace): (PendingKey, SessionKey, &'static str),
         scene: &mut Scene<'_>,
-    ) {
-        let Some(&life) = self.lives.get(&session) else {
-            return;
-        };
+    ) -> Option<SocketKey> {
+        let &life = self.lives.get(&session)?;
         let accepted = machine.accept(now, pending);
         scene.note(format_args!("app accepts life {}: {accepted:?}", life.0));
         // Its client may be gone, or what it came back to, which ends its connection.
         let Some(socket) = accepted else {
-            return scene.ledger.note(life, Cause::ApplicationClosed);
+            scene.ledger.note(life, Cause::ApplicationClosed);
+            return None;
         };
-        let id = machine.sockets().id_of(socket);
-        let id = id.map(|it| it.to_string()).unwrap_or_default();
+        let public = machine.sockets().id_of(socket)?;
+        let id = public.to_string();
         if scene.ledger.deliveries.knows(&id) {
             if let Some(old) = self.current.get(&id).and_then(|it| self.members.get(it)) {
                 scene.note(format_args!("{id} takes over from life {}", old.life.0));
@@ -170,23 +206,48 @@ impl Hub {
             scene.hold(accepted);
         }
         let member = Member {
+            public,
             id: id.clone(),
             namespace,
             session,
             life,
         };
+        let member_id = id.clone();
         self.current.insert(id, socket);
         self.members.insert(socket, member);
         self.sockets.push(socket);
         self.check_rooms(machine, socket, None, scene);
         self.check_note(machine, socket, scene);
-        if !self.is_calm(now) {
+        let is_new = !scene.ledger.deliveries.is_back(&member_id);
+        if !self.is_calm(now) && (is_new || self.duties.wanders) {
             for _ in 0..self.dice.below(4) {
                 self.move_one(machine, socket, scene);
             }
         }
         if self.dice.per_mille(500) && now < self.duties.quiet_from {
             self.emit_to_one(now, machine, socket, scene);
+        }
+        Some(socket)
+    }
+
+    /// Looks for a session in the store.
+    fn find<M: Commands>(
+        &mut self,
+        now: Instant,
+        machine: &mut M,
+        (lookup, pid): (LookupKey, String),
+        scene: &mut Scene<'_>,
+    ) {
+        let stored = self.store.remove(&pid);
+        let found = stored.clone().filter(|&(_, by)| now <= by);
+        let found = found.map(|(session, _)| Found {
+            session,
+            missed: Missed::FromLog,
+        });
+        scene.note(format_args!("app finds {lookup:?}: {}", found.is_some()));
+        if machine.sockets().session_found(now, lookup, found).is_err() {
+            // Its client is gone, and may come again.
+            self.store.extend(stored.map(|it| (pid, it)));
         }
     }
 
@@ -274,6 +335,10 @@ impl Hub {
         socket: SocketKey,
         scene: &mut Scene<'_>,
     ) {
+        // It may be lost by a deadline that is due: then there is nobody to send away.
+        while machine.poll_timeout().is_some_and(|due| due <= now) {
+            machine.handle_timeout(now);
+        }
         let server = machine.sockets();
         let Some(session) = server.session_of(socket) else {
             return;
@@ -392,7 +457,19 @@ impl<M: Commands> Application<M> for Hub {
                 reason,
                 rooms,
             } => self.disconnected(machine, socket, reason, &rooms, scene),
+            Event::FindSession(find) => {
+                let it = (find.lookup, find.pid.expose());
+                if self.dice.per_mille(self.duties.hesitates) {
+                    self.lookups.push(it);
+                } else {
+                    self.find(now, machine, it, scene);
+                }
+            }
             Event::Packet { socket, args, .. } => self.heard(socket, &args, scene),
+            Event::StoreSession(it) => {
+                let by = now + it.keep;
+                self.store.insert(it.pid.expose(), (it.session, by));
+            }
             Event::AckDone { ack, .. } if !self.acks.remove(&ack) => scene
                 .trace
                 .fail(format_args!("{ack:?} is over, but did not wait")),
@@ -411,8 +488,13 @@ impl<M: Commands> Application<M> for Hub {
         for it in waiting {
             self.accept(now, machine, it, scene);
         }
+        let count = self.dice.below(self.lookups.len() + 1);
+        let lookups: Vec<_> = self.lookups.drain(..count).collect();
+        for it in lookups {
+            self.find(now, machine, it, scene);
+        }
         let is_quiet = now >= self.duties.quiet_from;
-        if is_quiet && self.waiting.is_empty() {
+        if is_quiet && self.waiting.is_empty() && self.lookups.is_empty() {
             // Whoever still comes in has to be answered.
             return Some(Duration::from_millis(500));
         }
