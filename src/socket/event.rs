@@ -519,7 +519,8 @@ pub enum Wait {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Sent {
-    /// To how many sockets it is on its way.
+    /// To how many sockets it is on its way. Clients that are away and may come back to it are not
+    /// counted.
     pub queued: usize,
     /// For how many of these it waits: for a poll, for a batch that is being written, or behind
     /// other packets.

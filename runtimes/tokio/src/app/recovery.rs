@@ -149,6 +149,10 @@ impl IoBuilder {
     /// they passed it before. All others go through it. Default true, as the reference's
     /// `skipMiddlewares`.
     ///
+    /// A token that is revoked meanwhile still opens the door, until
+    /// [`max_disconnection`](RecoveryConfig::max_disconnection) is over: turn it off where that
+    /// matters, or check in the handler of the connection.
+    ///
     /// A client that asks for a dynamic namespace which is gone meanwhile has to be allowed by a
     /// [`Pattern`](super::Pattern) anyway.
     pub fn skip_middlewares(mut self, skip: bool) -> Self {
