@@ -1,11 +1,18 @@
 //! Clients that come back to what they lost.
 
-use std::{fmt, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use socketio_proto::socket::{
     FindSession, Found, ImportError, PrivateId, RecoveryConfig, Server, StoreSession,
 };
+use tokio::sync::watch;
 
 use super::{Io, IoBuilder, job::catch, tables::Tables};
 use crate::{driver::Context, unwind::quietly};
@@ -19,7 +26,7 @@ pub trait SessionStore: Send + Sync + 'static {
     /// once. Nothing if there is none.
     fn find(&self, wanted: FindSession) -> impl Future<Output = Option<Found>> + Send;
 
-    /// Keeps a session as long as it says.
+    /// Keeps a session as long as it says. Until that is done, a client that asks for it waits.
     fn store(&self, session: StoreSession) -> impl Future<Output = ()> + Send;
 
     /// Takes a session back that was found, but whose client went away meanwhile, or waited for
@@ -67,6 +74,7 @@ pub(super) struct Recovering {
     pub(super) skip_middlewares: bool,
     store: Option<Arc<dyn AnyStore>>,
     timeout: Duration,
+    storing: Storing,
     on_cut: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
@@ -77,8 +85,47 @@ impl Default for Recovering {
             skip_middlewares: true,
             store: None,
             timeout: Duration::ZERO,
+            storing: Storing::default(),
             on_cut: None,
         }
+    }
+}
+
+/// Sessions that are just being stored: who asks for one waits until that is done.
+#[derive(Clone, Default)]
+struct Storing(Arc<Mutex<HashMap<String, watch::Receiver<()>>>>);
+
+/// A session is being stored, until this is dropped.
+struct BeingStored {
+    all: Storing,
+    pid: String,
+    _done: watch::Sender<()>,
+}
+
+impl Storing {
+    fn begin(&self, pid: PrivateId) -> BeingStored {
+        let (done, waiting) = watch::channel(());
+        let pid = pid.expose();
+        self.sessions().insert(pid.clone(), waiting);
+        BeingStored {
+            all: self.clone(),
+            pid,
+            _done: done,
+        }
+    }
+
+    fn of(&self, pid: PrivateId) -> Option<watch::Receiver<()>> {
+        self.sessions().get(&pid.expose()).cloned()
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, HashMap<String, watch::Receiver<()>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for BeingStored {
+    fn drop(&mut self) {
+        self.all.sessions().remove(&self.pid);
     }
 }
 
@@ -223,10 +270,18 @@ impl Tables {
             return;
         };
         let timeout = self.recovering.timeout;
+        let storing = self.recovering.storing.of(wanted.pid);
         self.spawn(async move {
             let lookup = wanted.lookup;
             let pid = wanted.pid;
-            let found = tokio::time::timeout(timeout, catch(store.find(wanted))).await;
+            let find = catch(async {
+                if let Some(mut storing) = storing {
+                    // The end of it is the end of its sender.
+                    _ = storing.changed().await;
+                }
+                store.find(wanted).await
+            });
+            let found = tokio::time::timeout(timeout, find).await;
             let found = found.ok().and_then(Result::ok).flatten();
             let session = found.as_ref().map(|found| found.session.clone());
             let told = link.try_with(|server, _, now| server.session_found(now, lookup, found));
@@ -243,8 +298,10 @@ impl Tables {
             return;
         };
         let timeout = self.recovering.timeout;
+        let storing = self.recovering.storing.begin(session.pid);
         self.spawn(async move {
             _ = tokio::time::timeout(timeout, catch(store.store(session))).await;
+            drop(storing);
         });
     }
 

@@ -468,3 +468,45 @@ async fn the_application_is_told_once_when_something_goes_before_its_age() {
 fn recovery_without_any_time_is_refused() {
     drop(Io::builder().recovery(RecoveryConfig::new().max_disconnection(Duration::ZERO)));
 }
+
+/// Takes its time to keep a session.
+struct Slow(Sessions, Told, Arc<tokio::sync::Notify>);
+
+impl SessionStore for Slow {
+    async fn find(&self, wanted: FindSession) -> Option<Found> {
+        let found = self.0.lock().unwrap().remove(&wanted.pid.expose())?;
+        Some(Found {
+            session: found.session,
+            missed: Missed::FromLog,
+        })
+    }
+
+    async fn store(&self, session: StoreSession) {
+        _ = self.1.send("storing");
+        self.2.notified().await;
+        self.0.lock().unwrap().insert(session.pid.expose(), session);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_is_back_before_its_session_is_stored_is_found() {
+    let (sender, mut told) = mpsc::unbounded_channel();
+    let gate = Arc::new(tokio::sync::Notify::new());
+    let store = Slow(Sessions::default(), sender, Arc::clone(&gate));
+    let io = Io::builder().session_store(store).build();
+    let port = serve(&io).await;
+    let mut client = Client::open(port).await;
+    let (_, ticket) = enter(&mut client, "", "").await;
+    drop(client);
+    assert_eq!(timeout(LIMIT, told.recv()).await.unwrap(), Some("storing"));
+
+    let mut client = Client::open(port).await;
+    client.send(&format!("40{}", ticket.auth())).await;
+    // The answer to what comes behind says that it was read.
+    client.send("40/none,").await;
+    assert!(client.read().await.starts_with("44/none,"));
+    gate.notify_one();
+
+    let answer = client.read().await;
+    assert!(answer.contains(&ticket.id), "{answer}");
+}
