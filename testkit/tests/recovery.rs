@@ -25,7 +25,7 @@ use self::setting::{PROMISED, scenario, server};
 /// A server, and how it is treated, that depend on the seed.
 fn world(
     mut scenario: Scenario,
-    mut duties: Duties,
+    duties: Duties,
     recovery: RecoveryConfig,
     seed: u64,
     trace: Trace,
@@ -34,12 +34,7 @@ fn world(
         scenario.host = HostHabits::rough();
     }
     let recovery = match seed % 3 {
-        0 => {
-            // A session that was given away by the store is found by one CONNECT only, so far: while
-            // that waits for a decision, another of the same client would be in vain.
-            duties.hesitates = 0;
-            recovery.external()
-        }
+        0 => recovery.external(),
         _ => recovery,
     };
     let mut dice = Dice::new(seed);

@@ -75,6 +75,7 @@ const LEFT_OUT: &[(&str, &[&str])] = &[
     ("List", &["live"]),
     ("Log", &["first", "floor"]),
     ("Namespace", &["next_ack"]),
+    ("Namespaces", &["first_ack"]),
     ("OpenTransport", &["codec", "headers", "limit"]),
     ("Outputs", &["queued", "taken"]),
     ("ReadBody", &["codec", "limit"]),

@@ -378,15 +378,6 @@ impl World {
         is_fixed || is_missed || self.has_members(namespace)
     }
 
-    /// Ids begin anew in a namespace that is gone.
-    fn forget_namespace(&mut self) {
-        let mut pendings = self.pendings.iter();
-        let is_awaited = pendings.any(|it| !it.is_over && it.namespace == 1);
-        if !is_awaited && !self.exists(1) {
-            self.next_ack[1] = 0;
-        }
-    }
-
     /// An ack is over when nobody is left who could answer.
     fn settle(&mut self, ack: usize) {
         let it = &mut self.acks[ack];

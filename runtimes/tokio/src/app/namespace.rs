@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use socketio_proto::socket::{Args, DisconnectReason, Sent};
 
 use super::{
-    Arguments, Broadcast, BroadcastWithAck, Connecting, EmitError, EventHandler, HandlerError,
+    Arguments, Broadcast, BroadcastWithAck, Connecting, EmitError, EventHandler, HandlerError, Io,
     Pressure, Refusal, Rooms, Socket, SyncEventHandler, handler,
     link::Link,
     namespace_state::NamespaceState,
@@ -41,6 +41,11 @@ pub struct Namespace {
 impl Namespace {
     pub(super) fn new(link: Link, state: Arc<NamespaceState>) -> Self {
         Self { link, state }
+    }
+
+    /// The server. It keeps that alive, as every handle does: inside handlers, take it from here.
+    pub fn io(&self) -> Io {
+        Io::from_link(&self.link)
     }
 
     /// Its name, with the leading slash.

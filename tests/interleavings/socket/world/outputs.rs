@@ -38,7 +38,6 @@ impl World {
                 it.idle_by = None;
             }
         }
-        self.forget_namespace();
         hold!(!self.is_ending, "a namespace does not end");
         if let Some(seen) = self.expected.front() {
             return Err(format!("it does not come: {seen:?}"));
