@@ -19,6 +19,8 @@
 mod bodies;
 #[path = "fuzz_bodies/seeds.rs"]
 mod seeds;
+#[path = "../benches/support/mod.rs"]
+mod world;
 
 use std::{collections::BTreeSet, env, fs, panic, path::PathBuf, thread};
 

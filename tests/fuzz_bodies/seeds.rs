@@ -1,9 +1,17 @@
 //! Inputs made of the test vectors, and some by hand where those do not reach.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use serde_json::Value;
+use socketio_proto::{
+    edge::{Lost, Machine as _},
+    socket::{Binary, Config, Options, Packet, RecoveryConfig, To},
+};
 
-use crate::bodies::input::{DEFAULT_LIMITS, SEPARATOR};
+use crate::{
+    bodies::input::{DEFAULT_LIMITS, SEPARATOR},
+    world::World,
+};
 
 const ENGINE_PACKETS: &str = include_str!("../../spec-vectors/engine.io/v4/packets.json");
 const ENGINE_PAYLOADS: &str = include_str!("../../spec-vectors/engine.io/v4/payloads.json");
@@ -12,7 +20,7 @@ const SOCKET_ENCODE: &str = include_str!("../../spec-vectors/socket.io/v5/encode
 const SOCKET_PACKETS: &str = include_str!("../../spec-vectors/socket.io/v5/packets.json");
 
 /// Longer inputs make a fuzzer slow and show it nothing.
-const LONGEST: usize = 1024;
+const LONGEST: usize = 1_536;
 
 /// What a target begins with.
 pub fn of(target: &str) -> Vec<Vec<u8>> {
@@ -64,6 +72,7 @@ fn all_of(target: &str) -> Vec<Vec<u8>> {
             .chain(owned(TEXTS).map(|text| [&DEFAULT_LIMITS[..], &text].concat()))
             .chain([b"\x01\x02\x0451-/a,[[[".to_vec()])
             .collect(),
+        "socket_snapshot" => (0..12).map(snapshot).collect(),
         "socket_values" => values(),
         other => panic!("{other} has no seeds"),
     }
@@ -279,3 +288,48 @@ const KEYS: &[&str] = &[
     "\\ud800",
     "$serde_json::private::Number",
 ];
+
+/// What a server keeps of so many clients that lost their connections.
+fn snapshot(clients: usize) -> Vec<u8> {
+    let config = Config::builder().recovery(RecoveryConfig::new());
+    let mut world = World::with(config.build().unwrap());
+    let namespace = world.server.namespace("/").unwrap();
+    let all: Vec<_> = (0..clients).map(|_| world.connect()).collect();
+    for (number, client) in all.iter().enumerate() {
+        let rooms = ["even", "every third"];
+        let rooms = match number % 6 {
+            0 => &rooms[..],
+            2 | 4 => &rooms[..1],
+            3 => &rooms[1..],
+            _ => &[],
+        };
+        world.server.join(client.socket, rooms).unwrap();
+        let data = Bytes::from(number.to_string());
+        world.server.set_data(client.socket, data).unwrap();
+        let packet = Packet::event("one", &(number,)).unwrap();
+        let to = To::Socket(client.socket);
+        _ = world.server.emit(world.now, to, packet, Options::new());
+    }
+    let picture = Binary::from(Bytes::from_static(b"\x01\x02"));
+    let packet = Packet::event("room", &(picture,)).unwrap();
+    let to = To::Group {
+        namespace,
+        rooms: &["even", "every third"],
+        except: &["odd"],
+        without: all
+            .first()
+            .and_then(|client| world.server.id_of(client.socket)),
+    };
+    _ = world.server.emit(world.now, to, packet, Options::new());
+    for client in &all {
+        if clients % 2 == 0 {
+            world.server.leave(client.socket, "even").unwrap();
+        }
+        let (transport, lost) = (client.transport, Lost::Failed);
+        world
+            .server
+            .handle_transport_lost(world.now, transport, lost);
+    }
+    world.settle();
+    world.server.export(world.now).to_vec()
+}

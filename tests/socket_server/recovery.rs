@@ -997,6 +997,22 @@ fn a_session_that_a_half_open_connection_waits_with_goes_to_the_client_that_come
 }
 
 #[test]
+fn a_session_that_was_promised_from_a_socket_goes_to_the_client_that_comes_again() {
+    let mut app = with(RecoveryConfig::new().external());
+    let mut client = Client::new(&mut app);
+    let old = client.transport;
+    assert_eq!(missed(&client.ask(&mut app, "")), Some(0));
+    app.driver.lost(old, Lost::Failed);
+    app.driver.run();
+    // It waits with the CONNECT of a connection that is half-open by now.
+    assert_eq!(missed(&client.ask(&mut app, "")), Some(0));
+    let sid = client.sid.clone();
+    client.be_let_in(&mut app);
+    let id = app.driver.machine.id_of(client.socket).unwrap();
+    assert_eq!(id.as_str(), sid);
+}
+
+#[test]
 fn a_client_that_was_let_in_while_a_store_outside_was_asked_again_is_taken_over() {
     let mut app = with(RecoveryConfig::new().external());
     let mut client = Client::new(&mut app);

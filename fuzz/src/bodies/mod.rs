@@ -12,6 +12,7 @@ pub mod input;
 pub mod json;
 pub mod keys;
 pub mod packet;
+pub mod snapshot;
 pub mod target;
 pub mod typed;
 pub mod values;
@@ -29,5 +30,6 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("socket_frames", frames::frames),
     ("socket_keys", keys::keys),
     ("socket_packet", packet::packet),
+    ("socket_snapshot", snapshot::snapshot),
     ("socket_values", values::values),
 ];

@@ -212,7 +212,7 @@ impl Server {
             return;
         }
         // It is promised to one that waits: it stays until that is decided.
-        if let Some(pending) = keeper.told.remove(&session.pid)
+        if let Some(&pending) = keeper.told.get(&session.pid)
             && let Some(pending) = self.pending.get_mut(pending)
             && let Some(returns) = &mut pending.returns
             && let Return::Here(claim) = **returns
