@@ -25,7 +25,9 @@ use serde_json::Value;
 use socketio_proto::{
     edge::{Carrier, Headers, Machine as _, Message, Output, Request},
     engine::{Config, Cors, Parser as _, Server, packet, payload},
-    socket::{Args, Assembler, Binary, Control, Fragment, Json, Limits, Packet, Received},
+    socket::{
+        Args, Assembler, Binary, Control, Fragment, Json, Limits, Options, Packet, Received, To,
+    },
     time::Instant,
 };
 
@@ -424,4 +426,30 @@ fn hostile_bodies_are_read_in_memory_of_their_size_and_of_so_many_packets() {
         bodies += 1;
     }
     assert!(bodies >= 8, "{bodies}");
+}
+
+#[test]
+fn a_broadcast_takes_no_allocation_for_each_socket() {
+    let mut world = World::new();
+    for _ in 0..1_000 {
+        world.connect();
+    }
+    let to = To::Group {
+        namespace: world.server.namespace("/").unwrap(),
+        rooms: &[],
+        except: &[],
+        without: None,
+    };
+    let mut emit = |event: &str| {
+        let allocations = count(|| {
+            let packet = Packet::event(event, &("hello", 17)).unwrap();
+            let sent = world.server.emit(world.now, to, packet, Options::new());
+            assert_eq!(sent.unwrap().queued, 1_000);
+        });
+        assert_eq!(world.settle(), 1_000);
+        allocations
+    };
+    // The first makes room for so many outputs.
+    let (cold, warm) = (emit("cold"), emit("warm"));
+    assert!(cold <= 20 && warm <= 4, "{cold}, then {warm}");
 }

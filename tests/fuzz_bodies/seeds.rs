@@ -322,7 +322,7 @@ fn snapshot(clients: usize) -> Vec<u8> {
     };
     _ = world.server.emit(world.now, to, packet, Options::new());
     for client in &all {
-        if clients % 2 == 0 {
+        if clients.is_multiple_of(2) {
             world.server.leave(client.socket, "even").unwrap();
         }
         let (transport, lost) = (client.transport, Lost::Failed);

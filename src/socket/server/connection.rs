@@ -1,6 +1,6 @@
 //! What the Socket.IO layer keeps of one Engine.IO session.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use bytestring::ByteString;
 
@@ -20,16 +20,17 @@ pub(super) struct Connection {
     // In the order of joining. A client is in few namespaces, so it is searched from the front.
     members: Vec<(NamespaceKey, Member)>,
     /// The namespaces that the server took it out of a moment ago, the last one last.
-    left: Vec<(ByteString, Instant)>,
+    // Few connections have any.
+    left: Option<Box<Left>>,
     /// How many sessions its client has asked for.
-    claims: usize,
+    claims: u16,
     pub(super) assembler: Assembler,
     /// Counts while the assembler waits.
     pub(super) silence_by: Instant,
     /// When it closes for want of a namespace; none while it is in one.
     pub(super) idle_by: Option<Instant>,
-    /// Set once it has closed: its client has certainly received all that was sent before.
-    pub(super) received: Option<Instant>,
+    /// Its client has certainly received all that was sent before: counts once it has closed.
+    pub(super) received: Instant,
 }
 
 /// A client's standing in one namespace.
@@ -39,25 +40,29 @@ pub(super) enum Member {
     Pending(PendingKey),
 }
 
+/// Namespaces that were left, each with the end of its time.
+#[derive(Debug, Default)]
+struct Left(Vec<(ByteString, Instant)>);
+
 /// The most namespaces that are remembered as left. Only an application that lets a client in and
 /// throws it out again and again reaches it.
 const MAX_LEFT: usize = 64;
 
 /// The most sessions that are looked for on one connection. A client comes back on a new one and
 /// asks once for each namespace, and once more when it was refused. To look costs what was missed.
-const MAX_CLAIMS: usize = 256;
+const MAX_CLAIMS: u16 = 256;
 
 impl Connection {
     pub(super) fn new(owner: SessionKey, idle_by: Instant) -> Self {
         Self {
             owner: Some(owner),
             members: Vec::new(),
-            left: Vec::new(),
+            left: None,
             claims: 0,
             assembler: Assembler::new(),
             silence_by: idle_by,
             idle_by: Some(idle_by),
-            received: None,
+            received: Instant::ORIGIN,
         }
     }
 
@@ -73,7 +78,7 @@ impl Connection {
     /// Whether its client may ask for a session, which it does now.
     pub(super) fn may_claim(&mut self) -> bool {
         let may = self.claims < MAX_CLAIMS;
-        self.claims += usize::from(may);
+        self.claims += u16::from(may);
         may
     }
 
@@ -85,23 +90,25 @@ impl Connection {
     /// The server took it out of a namespace. What the client sent before it could know is ignored
     /// until then.
     pub(super) fn note_left(&mut self, name: ByteString, until: Instant, now: Instant) {
-        self.left
-            .retain(|(left, until)| *until > now && *left != name);
-        if self.left.len() >= MAX_LEFT {
-            self.left.remove(0);
+        let Left(all) = &mut **self.left.get_or_insert_default();
+        all.retain(|(left, until)| *until > now && *left != name);
+        if all.len() >= MAX_LEFT {
+            all.remove(0);
         }
-        self.left.push((name, until));
+        all.push((name, until));
     }
 
     /// Whether the server took it out of a namespace a moment ago.
     pub(super) fn has_left(&self, name: &str, now: Instant) -> bool {
-        let mut left = self.left.iter();
+        let mut left = self.left.iter().flat_map(|left| left.0.iter());
         left.any(|(left, until)| *until > now && &**left == name)
     }
 
     /// It asks to enter a namespace: what follows was sent by one who knows that it was out.
     pub(super) fn forget_left(&mut self, name: &str) {
-        self.left.retain(|(left, _)| &**left != name);
+        if let Some(all) = &mut self.left {
+            all.0.retain(|(left, _)| &**left != name);
+        }
     }
 
     pub(super) fn member(&self, namespace: NamespaceKey) -> Option<Member> {
@@ -143,7 +150,7 @@ impl Connection {
     pub(super) fn clear(&mut self) -> Vec<(NamespaceKey, Member)> {
         self.assembler = Assembler::new();
         self.idle_by = None;
-        self.left = Vec::new();
+        self.left = None;
         core::mem::take(&mut self.members)
     }
 

@@ -129,7 +129,8 @@ impl Server {
     /// sent before a ping that it has answered, if that was sent since the socket is there.
     fn received_by(&self, state: &Socket, trail: &Trail) -> Position {
         let open = self.sessions.received(state.session);
-        let before = open.or_else(|| self.connection(state.session)?.received);
+        let closed = || Some(self.connection(state.session)?.received);
+        let before = open.or_else(closed);
         match (&self.keeper, before) {
             (Some(keeper), Some(before)) if before > trail.since => {
                 keeper.received(before).max(trail.had)

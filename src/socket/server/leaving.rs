@@ -52,7 +52,7 @@ impl Server {
         received: Instant,
     ) {
         if let Some(connection) = self.connection_mut(session) {
-            connection.received = Some(received);
+            connection.received = received;
         }
         self.clear_connection(session, DisconnectReason::Connection(reason));
         if let Some(connection) = self.connection_mut(session) {
