@@ -151,6 +151,16 @@ pub(super) fn recovery_of(app: &mut App) -> Recovery {
     asked.unwrap()
 }
 
+/// The session that was to be kept outside first.
+pub(super) fn stored(app: &App) -> Bytes {
+    let mut events = app.driver.events.iter();
+    let stored = events.find_map(|event| match event {
+        Event::StoreSession(store) => Some(store.session.clone()),
+        _ => None,
+    });
+    stored.unwrap()
+}
+
 /// The CONNECT that waits, whatever happened since it came.
 fn asked(app: &App) -> socketio_proto::socket::PendingKey {
     let mut events = app.driver.events.iter().rev();
@@ -798,10 +808,7 @@ fn a_dynamic_namespace_that_is_gone_comes_back_with_a_client_from_a_store_outsid
     app.driver.take();
     client.lose(&mut app);
     assert_eq!(app.driver.machine.namespace("/chat-1"), None);
-    let stored = app.driver.events.iter().find_map(|event| match event {
-        Event::StoreSession(store) => Some(store.session.clone()),
-        _ => None,
-    });
+    let stored = stored(&app);
     // Its number is another namespace's now.
     let other = app.connection();
     app.join(other, "40/chat-2,");
@@ -814,7 +821,7 @@ fn a_dynamic_namespace_that_is_gone_comes_back_with_a_client_from_a_store_outsid
     };
     let (lookup, now) = (find.lookup, app.driver.now);
     let found = Found {
-        session: stored.unwrap(),
+        session: stored,
         missed: Missed::FromLog,
     };
     let server = &mut app.driver.machine;
@@ -968,15 +975,12 @@ fn a_session_that_a_half_open_connection_waits_with_goes_to_the_client_that_come
     let mut app = with(RecoveryConfig::new().external());
     let mut client = Client::new(&mut app);
     client.lose(&mut app);
-    let stored = app.driver.events.iter().find_map(|event| match event {
-        Event::StoreSession(store) => Some(store.session.clone()),
-        _ => None,
-    });
+    let stored = stored(&app);
     to_all(&mut app, "missed");
     let find = seek(&mut app, &mut client);
     let now = app.driver.now;
     let found = Found {
-        session: stored.unwrap(),
+        session: stored,
         missed: Missed::FromLog,
     };
     let server = &mut app.driver.machine;
@@ -1017,15 +1021,12 @@ fn a_client_that_was_let_in_while_a_store_outside_was_asked_again_is_taken_over(
     let mut app = with(RecoveryConfig::new().external());
     let mut client = Client::new(&mut app);
     client.lose(&mut app);
-    let stored = app.driver.events.iter().find_map(|event| match event {
-        Event::StoreSession(store) => Some(store.session.clone()),
-        _ => None,
-    });
+    let stored = stored(&app);
     let first = seek(&mut app, &mut client);
     let second = seek(&mut app, &mut client);
     let now = app.driver.now;
     let found = Found {
-        session: stored.unwrap(),
+        session: stored,
         missed: Missed::FromLog,
     };
     let server = &mut app.driver.machine;
@@ -1047,10 +1048,7 @@ fn a_session_of_another_namespace_goes_back_to_the_store_outside() {
     let mut app = with(RecoveryConfig::new().external());
     let mut client = Client::new(&mut app);
     client.lose(&mut app);
-    let stored = app.driver.events.iter().find_map(|event| match event {
-        Event::StoreSession(store) => Some(store.session.clone()),
-        _ => None,
-    });
+    let stored = stored(&app);
     client.transport = app.connection();
     app.driver
         .text(client.transport, &format!("40/admin,{}", client.claim()));
@@ -1060,7 +1058,7 @@ fn a_session_of_another_namespace_goes_back_to_the_store_outside() {
     };
     let (lookup, now) = (find.lookup, app.driver.now);
     let found = Found {
-        session: stored.unwrap(),
+        session: stored,
         missed: Missed::FromLog,
     };
     app.driver
@@ -1077,11 +1075,7 @@ fn what_a_store_outside_gives_is_restored_once_or_goes_back() {
     let mut app = with(RecoveryConfig::new().external());
     let mut client = Client::new(&mut app);
     client.lose(&mut app);
-    let stored = app.driver.events.iter().find_map(|event| match event {
-        Event::StoreSession(store) => Some(store.session.clone()),
-        _ => None,
-    });
-    let stored = stored.unwrap();
+    let stored = stored(&app);
     to_all(&mut app, "missed");
     // Nothing, and what is none.
     for found in [None, Some(Bytes::new()), Some(stored.slice(1..))] {
